@@ -1,0 +1,48 @@
+# `make` lists the targets. The environment lives in .venv: it is made once, and mended when pyproject.toml or
+# constraints.txt change. Another interpreter: make PYTHON=python3.12 run
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench studies docs clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Groma needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1). Name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@test -x $(BIN)/pip || { echo "making the environment in .venv (once; some minutes and about 2 GB)"; $(PYTHON) -m venv .venv; }
+	@echo "installing what pyproject.toml and constraints.txt ask for"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(READY)
+
+run: $(READY)  ## the main job: align, embody, survey, and write runs/main/report.html
+	$(BIN)/groma run --out runs/main --fresh
+
+test: $(READY)  ## the tests, without the slow ones
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" -q
+
+check: $(READY)  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)  ## mend what can be mended without thinking
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)  ## every benchmark, one after the other; each writes its results beside itself
+	@for file in benchmarks/*.py; do echo "$$file"; OMP_NUM_THREADS=1 $(BIN)/python "$$file" || exit 1; done
+
+studies: $(READY)  ## the published results, re-run into runs/studies/
+	$(BIN)/groma run --out runs/studies/spectrum --fresh
+
+docs: $(READY)  ## docs/cli.md anew from the command line's own help
+	$(BIN)/python scripts/make_docs.py
+
+clean:  ## remove the environment and all caches; runs/ stays
+	rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,5 @@
+"""`python -m groma`: the command line."""
+
+from groma.cli import main
+
+main()

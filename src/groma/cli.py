@@ -1,0 +1,88 @@
+"""The command line: find the command, import its module, and turn its errors into messages and exit codes.
+
+`groma --help` imports nothing but this file. Each command parses its own options (tyro, from the dataclasses that the library
+uses itself) in a module of `commands/`, imported when it is called: the one exception to "no import inside a function".
+Exit codes: 0 done, 2 something the user can mend, 130 stopped by Ctrl-C (with the command that goes on).
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from groma import __version__
+from groma.formats.errors import GromaError
+
+COMMANDS = {
+    "run": "the main job: align the built-in world's base model, survey every stage as several systems, write the page",
+    "align": "train a model on a file of examples: align sft, align dpo",
+    "survey": "measure a model, embodied as one or more systems, on a world, a public suite or a file",
+    "chat": "talk to a model in the terminal",
+    "compare": "make preferences from a model's own samples",
+    "world": "build a base model of the world Vale, or look around in it",
+    "report": "write the page of a run folder again",
+}
+
+HELP = """\
+usage: groma COMMAND [options]
+
+Tells whether an AI system is aligned: aligns language models, embodies them as systems, surveys each system.
+
+commands:
+{commands}
+
+  groma COMMAND --help    the options of a command
+  groma --version         the version
+
+Start with `groma run`: it needs no download and takes a few minutes.
+A model is a shipped one (vale), a folder with config.json and safetensors, or a Hub id.
+"""
+
+
+def help_text() -> str:
+    """What `groma --help` prints."""
+    return HELP.format(commands="\n".join(f"  {name:<9}{what}" for name, what in COMMANDS.items()))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and leave with its exit code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit code."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(help_text())
+        return 0
+    if arguments[0] in ("--version", "-V"):
+        print(f"groma {__version__}")
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        print(f"error: there is no command {name!r}\n  choose one of {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    try:
+        importlib.import_module(f"groma.commands.{name}").main(rest)
+    except GromaError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nstopped. Nothing is lost: go on with `{_again(arguments)}`" if _resumes(name, rest) else "\nstopped.", file=sys.stderr)
+        return 130
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else 2
+    return 0
+
+
+def _resumes(name: str, rest: Sequence[str]) -> bool:
+    return name in ("run", "align", "survey") or rest[:1] == ["build"]
+
+
+def _again(arguments: Sequence[str]) -> str:
+    """The command that goes on where this one was stopped."""
+    kept = [one for one in arguments if one not in ("--resume", "--fresh")]
+    return " ".join(["groma", *kept, "--resume"])

@@ -1,0 +1,1 @@
+"""The commands, a module each with a `main`. Thin: parse, call one function, print."""

@@ -1,0 +1,129 @@
+"""`groma compare`: make preferences from a model's own samples."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.panel import Panel
+
+from groma.commands.console import Phases, err, out, parse
+from groma.commands.surveying import suite_from
+from groma.formats.errors import BadConfig
+from groma.formats.jsonl import write_rows
+from groma.formats.task import Choice, Task
+from groma.formats.transcript import Played, Transcript
+from groma.methods.comparisons import Chooser, as_row, by_judge, compare
+from groma.models.engine import LocalEngine
+from groma.models.load import load
+from groma.models.reward import load_reward
+from groma.play.driver import play
+from groma.suites import SUITES, Suite
+from groma.systems import SYSTEMS
+from groma.worlds.vale import VALE, Rater
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare:
+    """Draw two replies of a model to each prompt, let somebody choose, and write prompt/chosen/rejected rows for align dpo."""
+
+    model: Annotated[str, tyro.conf.Positional]
+    """A shipped model (vale), a folder, or a Hub id."""
+    out: Path
+    """File to write (.jsonl or .jsonl.gz)."""
+    other: str | None = None
+    """Another model that gives the second reply. None: the same one."""
+    by: str = "rater"
+    """Who chooses: rater (Vale's), judge (the suite's objective), person (you, here), or the folder or Hub id of a reward model."""
+    on: str = "vale"
+    """Whose prompts: vale, truthfulqa, xstest, or the path of a .jsonl or .csv file."""
+    data: str | None = None
+    """Where a named suite's files lie."""
+    split: str | None = None
+    """Which tasks. None: train of vale; public suites have only held_out, which is for testing, and must be asked for."""
+    items: int = 200
+    """How many prompts."""
+    temperature: float = 1.0
+    """Of both replies."""
+    max_tokens: int | None = None
+    """Longest reply. None: what the suite says is enough."""
+    seed: int = 0
+    """Of prompts, replies and the rater's mood."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    options = parse(Compare, "compare", arguments)
+    if options.out.exists():
+        raise BadConfig(f"--out {options.out} already holds something: name a file that does not exist")
+    if options.temperature == 0 and options.other is None:
+        raise BadConfig("--temperature 0 gives the same reply twice: raise it, or name another model with --other")
+    suite = suite_from(options.on, options.data)
+    choose = _chooser(options, suite)
+    split = options.split or ("train" if suite is VALE else "" if options.on in SUITES else "held_out")
+    if not split:
+        raise BadConfig(f"{suite.name} is a test set: to compare replies on it all the same, say --split held_out")
+    tasks = suite.tasks(None, split, options.items, options.seed)
+    notes: Counter[str] = Counter()
+    with Phases() as phases:
+        firsts = _replies(options, options.model, suite, tasks, 0, phases)
+        seconds = _replies(options, options.other or options.model, suite, tasks, 1, phases)
+    rows = []
+    try:
+        for one in compare(zip(firsts, seconds, strict=True), choose, notes):
+            rows.append(as_row(one))
+    except EOFError:
+        notes["not reached"] = len(tasks) - sum(notes.values())
+    if not rows:
+        raise BadConfig(f"no preference came of {len(tasks)} prompts ({dict(notes)}): try more --items or a higher --temperature")
+    write_rows(options.out, rows)
+    out.print(f"{options.out}: {len(rows)} preferences; " + ", ".join(f"{why} {count}" for why, count in notes.items()))
+
+
+def _replies(
+    options: Compare, name: str, suite: Suite, tasks: Sequence[Task], draw: int, phases: Phases
+) -> list[Played]:
+    engine = LocalEngine(load(name))
+    system = SYSTEMS["chat"].with_(temperature=options.temperature, max_tokens=options.max_tokens or suite.max_tokens)
+    found = []
+    for played in play(system, tasks, {"assistant": engine}, seed=options.seed + draw):
+        found.append(played)
+        phases.show(("first", "second")[draw] + " replies", len(found), len(tasks))
+    engine.close()
+    return found
+
+
+def _chooser(options: Compare, suite: Suite) -> Chooser:
+    if options.by == "rater":
+        if suite is not VALE:
+            raise BadConfig(f"--by rater: the raters live in vale, not in {suite.name}; choose judge, person, or a reward model")
+        return Rater(seed=options.seed).compare
+    if options.by == "judge":
+        return by_judge(suite.judge)
+    if options.by == "person":
+        return person
+    return load_reward(options.by).choose
+
+
+def person(task: Task, first: Transcript, second: Transcript) -> Choice | None:
+    """Ask at the terminal. EOFError when the person leaves: what was chosen so far is kept."""
+    for message in task.posed.messages:
+        err.print(f"[bold]{message.role}[/bold]: ", end="")
+        err.print(message.content, markup=False)
+    for number, transcript in enumerate((first, second), 1):
+        err.print(Panel(transcript.answer.replace("[", "\\["), title=str(number)))
+    while True:
+        err.print("Which is better? 1, 2, s (skip), q (stop and keep what was chosen): ", end="")
+        sys.stderr.flush()
+        said = input().strip().lower()
+        if said in ("1", "2"):
+            return Choice(int(said) - 1, None, "a person's choice")
+        if said == "s":
+            return None
+        if said == "q":
+            raise EOFError
+        err.print(f"{said!r} is none of 1, 2, s, q.")

@@ -1,0 +1,25 @@
+"""`groma report`: write the page of a run folder again, from what lies in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from groma.commands.console import out, parse
+from groma.report.page import write_page
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Write report.html of a run folder again. No model is run."""
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """The run folder."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    out.print(f"The page: {write_page(parse(Report, 'report', arguments).folder).resolve()}")

@@ -1,0 +1,101 @@
+"""`groma run`: the main job."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from groma.commands.console import Phases, no_effect, out, parse
+from groma.commands.surveying import Surveyed, finish, plan_of, run_folder
+from groma.methods import dpo, sft
+from groma.methods.keeping import stoppable
+from groma.studies import spectrum
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Surveyed):
+    """Align a base model (SFT, then DPO), embody base, SFT and DPO as systems, survey every one, and write the page.
+
+    Without --preferences: on the built-in world Vale, with demonstrations by its people and comparisons by its rater.
+    With --preferences FILE: the same on your own model and data; SFT then learns from --demonstrations, or from the chosen side.
+    """
+
+    out: Path = Path("runs/main")
+    """Run folder to write; its report.html is the answer."""
+    model: str = "vale"
+    """The base: a shipped model, a folder, or a Hub id."""
+    preferences: Path | None = None
+    """Your own comparisons: prompt/chosen/rejected, or chosen/rejected with whole dialogues (.jsonl, .json, .csv, also .gz)."""
+    demonstrations: Path | None = None
+    """Your own demonstrations: prompt/completion, messages or text. Only with --preferences."""
+    demonstrated: int = 2000
+    """How many demonstrations Vale's people give."""
+    compared: int = 1500
+    """For how many tasks Vale's rater compares two samples."""
+    sft: sft.Config = field(default_factory=lambda: spectrum.SFT_ON_VALE)
+    """Options of supervised fine-tuning."""
+    dpo: dpo.Config = field(default_factory=lambda: spectrum.DPO_ON_VALE)
+    """Options of preference optimisation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own(Run):
+    __doc__ = Run.__doc__
+    sft: sft.Config = field(default_factory=sft.Config)
+    """Options of supervised fine-tuning."""
+    dpo: dpo.Config = field(default_factory=dpo.Config)
+    """Options of preference optimisation."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    own = any(one.split("=")[0] == "--preferences" for one in arguments)
+    options = parse(Own if own else Run, "run", arguments)
+    _check(options)
+    begun = time.monotonic()
+    config = spectrum.Spectrum(
+        model=options.model,
+        demonstrations=options.demonstrations,
+        preferences=options.preferences,
+        demonstrated=options.demonstrated,
+        compared=options.compared,
+        sft=replace(options.sft, seed=options.seed),
+        dpo=replace(options.dpo, seed=options.seed),
+        seed=options.seed,
+        trust_remote_code=options.trust_remote_code,
+    )
+    plan = plan_of(options)
+    folder = run_folder(options, "run", arguments, _settings(options), stages=list(spectrum.STAGES))
+    with Phases() as phases, stoppable() as stopped:
+        for one in spectrum.run(config, plan, folder, stopped):
+            phases.show(one.phase, one.done, one.of, one.text)
+    finish(folder, time.monotonic() - begun)
+
+
+def _check(options: Run) -> None:
+    if options.demonstrations is not None and options.preferences is None:
+        raise no_effect("demonstrations", options.demonstrations, "without --preferences the people of Vale demonstrate")
+    if options.preferences is not None:
+        for name in ("demonstrated", "compared"):
+            default = Run.__dataclass_fields__[name].default
+            if getattr(options, name) != default:
+                raise no_effect(name, getattr(options, name), "with --preferences nothing is drawn from Vale")
+    for name in ("sft", "dpo"):
+        if getattr(options, name).seed != 0:
+            raise no_effect(f"{name}.seed", getattr(options, name).seed, "--seed sets it for every part")
+
+
+def _settings(options: Run) -> dict[str, Any]:
+    return {
+        "model": options.model,
+        "preferences": str(options.preferences or ""),
+        "demonstrations": str(options.demonstrations or ""),
+        "demonstrated": options.demonstrated,
+        "compared": options.compared,
+        "sft": options.sft.to_dict(),
+        "dpo": options.dpo.to_dict(),
+    }

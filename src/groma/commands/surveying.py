@@ -1,0 +1,130 @@
+"""What `groma run` and `groma survey` share: which systems, which suite, and the run folder, begun or gone on with."""
+
+from __future__ import annotations
+
+import datetime
+import importlib
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from groma.commands.console import no_effect, out
+from groma.formats.errors import BadConfig
+from groma.formats.run_folder import RunFolder
+from groma.report.page import write_page
+from groma.report.table import tables
+from groma.studies.matrix import Plan, versions
+from groma.suites import library
+from groma.suites.suite import Suite
+from groma.systems import find
+from groma.worlds.vale import VALE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surveyed:
+    """Options of everything that surveys."""
+
+    as_: Annotated[str, tyro.conf.arg(name="as")] = "trivial,completion,chat"
+    """Systems to embody every model as, with commas: trivial, completion, chat, or path/to/file.py:function."""
+    on: str = "vale"
+    """What to survey on: vale, truthfulqa, xstest, or the path of a .jsonl or .csv file of prompts."""
+    data: str | None = None
+    """Where a named suite's files lie: a file or folder, or hub: for the Hub. None: the folder that GROMA_DATA names."""
+    kind: str | None = None
+    """Only this kind of task. None: all."""
+    split: str = "held_out"
+    """Which tasks: of vale train, held_out or shifted."""
+    items: int = 400
+    """How many tasks each system is given."""
+    temperature: float = 1.0
+    """Of every system. 1: the model's own distribution; 0: greedy."""
+    max_tokens: int | None = None
+    """Longest reply. None: what the suite says is enough."""
+    seed: int = 0
+    """Of tasks, samples and training."""
+    resume: bool = False
+    """Go on with an interrupted run of the same --out and the same options."""
+    fresh: bool = False
+    """Remove an earlier run in --out first."""
+    trust_remote_code: bool = False
+    """Run Python code that a model's folder brings along. Off unless you trust it."""
+
+
+def suite_from(on: str, data: str | None) -> Suite:
+    """The suite or world that --on names."""
+    if on == VALE.name:
+        if data is not None:
+            raise no_effect("data", data, "vale needs none")
+        return VALE
+    if "/" not in on and "." not in on and on not in library.SUITES:
+        raise BadConfig(f"--on {on}: choose vale, {', '.join(library.SUITES)}, or the path of a .jsonl or .csv file of prompts")
+    # `datasets` takes seconds to import, so its one module is imported only where the Hub is asked for.
+    from_hub = (data or "").startswith(library.FROM_HUB)
+    return library.find(on, data, importlib.import_module("groma.suites.hub").rows if from_hub else None)
+
+
+def plan_of(options: Surveyed) -> Plan:
+    """The systems with their parameters, and the tasks."""
+    suite = suite_from(options.on, options.data)
+    if options.items < 1:
+        raise BadConfig(f"--items {options.items}: choose at least 1")
+    names = [name.strip() for name in options.as_.split(",") if name.strip()]
+    if len(set(names)) < len(names) or not names:
+        raise BadConfig(f"--as {options.as_!r}: name one or more systems, each once")
+    given = {"temperature": options.temperature, "max_tokens": options.max_tokens or suite.max_tokens}
+    systems = []
+    for name in names:
+        system = find(name)
+        systems.append(system.with_(**{key: value for key, value in given.items() if key in system.parameters}))
+    suite.tasks(options.kind, options.split, 1, options.seed)  # refuses a wrong kind or split before anything is made
+    pay = VALE.pay if suite is VALE else None
+    return Plan(systems, suite, options.split, options.kind, options.items, options.seed, pay=pay)
+
+
+def run_folder(
+    options: Any, command: str, arguments: Sequence[str], settings: dict[str, Any], stages: list[str]
+) -> RunFolder:
+    """The run folder: made, or, with --resume, the one that was interrupted, if its options are the same."""
+    if options.resume and options.fresh:
+        raise BadConfig("--resume and --fresh contradict each other: go on, or begin anew")
+    shared = {"as", "on", "kind", "split", "items", "temperature", "max_tokens", "seed"}
+    settings |= {name: getattr(options, "as_" if name == "as" else name) for name in sorted(shared)}
+    manifest = {
+        "command": shlex.join(["groma", command, *(one for one in arguments if one not in ("--resume", "--fresh"))]),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
+        "seed": options.seed,
+        "model": options.model,
+        "stages": stages,
+        "systems": [name.strip() for name in options.as_.split(",")],
+        "suites": [suite_from(options.on, options.data).name],
+        "notes": [],
+        "settings": settings,
+        "done": False,
+    }
+    if not options.resume:
+        return RunFolder.create(options.out, manifest, fresh=options.fresh)
+    folder = RunFolder.open(options.out)
+    before = folder.manifest()
+    changed = [name for name in settings if before.get("settings", {}).get(name) != settings[name]]
+    if changed:
+        said = "; ".join(f"{name} was {before['settings'].get(name)!r} and is {settings[name]!r}" for name in changed)
+        raise BadConfig(f"--resume: {options.out} was begun with other options: {said}")
+    if before.get("done"):
+        raise BadConfig(f"--resume: the run in {options.out} is finished; look at {options.out / 'report.html'}, or begin anew with --fresh")
+    return folder
+
+
+def finish(folder: RunFolder, seconds: float) -> None:
+    """Write the page and print the matrix."""
+    manifest = folder.manifest()
+    manifest |= {"done": True, "seconds": manifest.get("seconds", 0.0) + seconds}
+    folder.write_json("manifest.json", manifest)
+    page = write_page(folder.path)
+    for table in tables(folder.records()):
+        out.print(table)
+    out.print(f"{seconds:.0f} s. The page: {Path(page).resolve()}")

@@ -1,0 +1,98 @@
+"""Tasks: what is posed to a system, and, kept apart, what only the judge may see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from groma.formats.errors import BadInput
+from groma.formats.messages import Message
+from groma.formats.requests import Tool
+
+Split = Literal["train", "held_out", "shifted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Posed:
+    """All that a system sees of a task.
+
+    messages: the conversation so far; the system answers its last turn.
+    tools:    what it may use.
+    seed:     from which a system draws its own randomness, should it need some.
+    choices:  where not empty, the answer is one of these, told by log-probability.
+    short:    the task in its one-token form (None: it has none), for systems that say a single token.
+    """
+
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] = ()
+    seed: int = 0
+    choices: tuple[str, ...] = ()
+    short: tuple[Message, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.messages:
+            raise BadInput("a task poses nothing", expected="at least one message")
+        if self.choices and len(set(self.choices)) < 2:
+            raise BadInput(f"the choices are {self.choices!r}", expected="at least two different answers")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One problem. `gold` is the judge's alone: the driver hands on `posed` and nothing else.
+
+    strata:  declared beforehand, name -> value (`{"tier": "rare", "belief": "false"}`); the pessimistic case ranges
+    over them. cluster: tasks that share it are about the same thing (one fact, one question) and are not independent;
+             intervals are clustered by it. Empty: the task stands for itself.
+    """
+
+    id: str
+    posed: Posed
+    gold: Mapping[str, Any]
+    kind: str
+    split: str = "held_out"
+    strata: Mapping[str, str] = field(default_factory=dict)
+    cluster: str = ""
+    part: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.id or not self.kind:
+            raise BadInput(f"a task has the id {self.id!r} and the kind {self.kind!r}", expected="both, not empty")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a judge says of one transcript: `objective`, what is truly good, in [-1, 1], and named outcomes.
+
+    An outcome is a number (1.0 and 0.0 for yes and no) or None where it does not apply to this task; a rate is taken
+    over the tasks to which it applies, never over the others.
+    """
+
+    objective: float
+    outcomes: Mapping[str, float | None]
+
+    def __post_init__(self) -> None:
+        if not -1.0 <= self.objective <= 1.0:
+            raise BadInput(f"an objective of {self.objective!r}", expected="a number from -1 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Pay:
+    """What optimisation sees, per player; `parts` are the named sums that it is made of."""
+
+    total: float
+    player: str = "assistant"
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which of two replies somebody prefers (0 or 1), by how much where it is known, and why, in their words."""
+
+    preferred: int
+    margin: float | None = None
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if self.preferred not in (0, 1):
+            raise BadInput(f"a choice of {self.preferred!r}", expected="0 (the first reply) or 1 (the second)")

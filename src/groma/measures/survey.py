@@ -1,0 +1,132 @@
+"""The survey: the same tasks, played by each system of a stage, judged, and estimated: levels and paired differences.
+
+`survey` plays one stage (one set of weights in several embodiments), so that only one model need be loaded at a time;
+`between_stages` compares what was played at two stages, system by system, on the same tasks. Nothing here knows who
+answers the systems' requests: `play` does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from groma.formats.digest import digest
+from groma.formats.errors import BadConfig
+from groma.formats.records import Record
+from groma.formats.task import Task
+from groma.formats.transcript import Played
+from groma.measures.episodes import Judged, PayOf, Play, episode_row, judged, play_in_order, transcripts_path
+from groma.measures.estimates import Arm, Rivals, applying, difference, level, pessimistic
+from groma.suites.suite import Suite
+from groma.systems.system import System
+
+See = Callable[[str, Mapping[str, Any]], None]
+"""Is shown each finished episode: the path of its transcripts within the run folder, and its row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """One stage, surveyed. `arms` are its systems in their order; `rivals` what players without a model got."""
+
+    stage: str
+    arms: tuple[Arm, ...]
+    rivals: Mapping[str, tuple[Judged, ...]]
+    records: tuple[Record, ...]
+
+
+def survey(
+    play: Play,
+    systems: Sequence[System],
+    suite: Suite,
+    *,
+    stage: str,
+    model: str,
+    model_digest: str = "",
+    kind: str | None = None,
+    split: str = "held_out",
+    n: int = 200,
+    seed: int = 0,
+    pay: PayOf | None = None,
+    confidence: float = 0.95,
+    versions: Mapping[str, str] | None = None,
+    see: See | None = None,
+) -> Survey:
+    """Play `n` tasks of the suite with every system of one stage.
+
+    Records: for each system and outcome the level and the pessimistic case, then for each pair of systems the
+    difference of the later and the earlier one (`against="system:<earlier>"`). An outcome that a system has no form for
+    is n/a.
+    """
+    names = [system.name for system in systems]
+    if not names or len(set(names)) < len(names):
+        raise BadConfig(f"the systems are {names}; name one or more, each once")
+    tasks = suite.tasks(kind, split, n, seed)
+    rivals = play_rivals(suite, tasks, pay)
+
+    def about(system: System) -> Mapping[str, Any]:
+        where = transcripts_path(stage, system.name, suite.name)
+        whole = digest(model_digest, system.digest)
+        return {"stage": stage, "model": model, "digest": whole, "split": split, "seed": seed, "transcripts": where}
+
+    arms = tuple(
+        play_arm(play, system, suite, tasks, pay=pay, see=see, versions=versions or {}, **about(system))
+        for system in systems
+    )
+    records = [record for arm in arms for record in levels(arm, rivals, confidence=confidence)]
+    for later, arm in enumerate(arms):
+        for earlier in arms[:later]:
+            records += differences(arm, earlier, rivals, f"system:{earlier.system}", confidence)
+    return Survey(stage, arms, rivals, tuple(records))
+
+
+def between_stages(later: Survey, earlier: Survey, confidence: float = 0.95) -> list[Record]:
+    """Differences of two stages for each system that both embody, on the same tasks (`against="stage:<earlier>"`)."""
+    if later.stage == earlier.stage:
+        raise BadConfig(f"the stage {later.stage!r} is compared with itself; name the stages apart")
+    before = {arm.system: arm for arm in earlier.arms}
+    return [
+        record
+        for arm in later.arms
+        if arm.system in before
+        for record in differences(arm, before[arm.system], later.rivals, f"stage:{earlier.stage}", confidence)
+    ]
+
+
+def play_arm(
+    play: Play, system: System, suite: Suite, tasks: Sequence[Task], *, pay: PayOf | None, see: See | None, **about: Any
+) -> Arm:
+    """Play one system and judge it; `about` are the remaining fields of `Arm`."""
+    begun = time.perf_counter()
+    episodes = []
+    for played in play_in_order(play, system, tasks):
+        episode = judged(suite, played, pay)
+        episodes.append(episode)
+        if see is not None:
+            see(about["transcripts"], episode_row(played, episode.judgement, episode.pay))
+    taken = time.perf_counter() - begun
+    return Arm(system=system.name, suite=suite.name, episodes=tuple(episodes), wall_seconds=taken, **about)
+
+
+def play_rivals(suite: Suite, tasks: Sequence[Task], pay: PayOf | None = None) -> dict[str, tuple[Judged, ...]]:
+    """What the suite's rivals get on these tasks, from the same judge."""
+    return {
+        name: tuple(judged(suite, Played(task, name, rival(task)), pay) for task in tasks)
+        for name, rival in suite.rivals.items()
+    }
+
+
+def levels(arm: Arm, rivals: Rivals, names: Sequence[str] | None = None, confidence: float = 0.95) -> list[Record]:
+    """Level and pessimistic case of each outcome that applies (of `names` only, where given)."""
+    records = []
+    for name in applying(rivals, arm):
+        if names is None or name in names:
+            records.append(level(arm, name, rivals, confidence))
+            worst = pessimistic(arm, name, rivals, confidence)
+            records += [worst] if worst is not None else []
+    return records
+
+
+def differences(arm: Arm, other: Arm, rivals: Rivals, against: str, confidence: float = 0.95) -> list[Record]:
+    return [difference(arm, other, name, rivals, against, confidence) for name in applying(rivals, arm, other)]

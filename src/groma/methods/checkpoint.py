@@ -1,0 +1,121 @@
+"""What a run leaves on disk: a plain Hugging Face folder of the model, and the state from which training goes on.
+
+Both are written whole or not at all: beside their place first, renamed at the end. A state is read back by `torch.load`
+with `weights_only=True`, so that a file from elsewhere cannot run code.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import GenerationConfig
+
+from groma.formats.errors import BadConfig, BadInput
+from groma.methods import adapters
+from groma.methods.state import Best, State
+from groma.models.model import Model
+from groma.models.quiet import quiet
+
+FORMAT = 1
+"""Version of the state's file. Raised when its fields change."""
+
+
+def save_folder(model: Model, path: str | Path, *, dtype: torch.dtype | None = None, unset_pad: bool = False) -> Path:
+    """Write `model` as a folder that `AutoModelForCausalLM` and `AutoTokenizer` load. Returns the folder.
+
+    Adapters that are attached are folded into the copy that is written. dtype: of the weights written; None: as they
+    are. unset_pad: as in `check_generation`. BadConfig where `path` exists and is not an empty folder.
+    """
+    path = Path(path)
+    check_free(path)
+    generation = check_generation(model, unset_pad=unset_pad)
+    weights, config = adapters.merged_weights(model.net), copy.deepcopy(model.net.config)
+    if dtype is not None:
+        weights = {name: weight.to(dtype) if weight.is_floating_point() else weight for name, weight in weights.items()}
+        config.dtype = dtype
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.parent / f".{path.name}.partial-{os.getpid()}"
+    try:
+        partial.mkdir()
+        with quiet():
+            model.net.save_pretrained(partial, state_dict=weights)
+        config.architectures = [type(model.net).__name__]
+        config.save_pretrained(partial)
+        generation.save_pretrained(partial)
+        model.tokenizer.save_pretrained(partial)
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return path
+
+
+def check_free(path: Path) -> None:
+    """Refuse a place that already holds something, before any work is done for it."""
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    if path.exists() or path.is_symlink():
+        raise BadConfig(f"{path} already holds something: name a folder that does not exist or is empty")
+
+
+def check_generation(model: Model, *, unset_pad: bool = False) -> GenerationConfig:
+    """The generation configuration to write with `model`. BadConfig where its pad token is one of its end tokens.
+
+    Whoever then masks by `!= pad` hides every end from training, and the model never learns to stop. unset_pad: write
+    none instead (models of the Qwen family come with such a pad token; generation falls back to the end token).
+    """
+    config = model.net.generation_config
+    generation = GenerationConfig.from_dict(config.to_dict()) if config is not None else GenerationConfig()
+    ends = generation.eos_token_id
+    ends = [ends] if isinstance(ends, int) else list(ends or ())
+    if generation.pad_token_id is not None and generation.pad_token_id in ends:
+        if not unset_pad:
+            raise BadConfig(
+                f"the generation configuration pads with token {generation.pad_token_id}, one of its end tokens "
+                f"{ends}: give it a pad token of its own, or have none written (unset_pad)"
+            )
+        generation.pad_token_id = None
+    return generation
+
+
+def save_state(state: State, path: str | Path) -> None:
+    """Write `state` to the file `path`, over an older one if there is one; a crash leaves the old or the new, whole."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            torch.save(_to_plain(state), file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_state(path: str | Path) -> State:
+    """Read what `save_state` wrote. BadInput where the file is missing, of another version, or not one of ours."""
+    try:
+        plain = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise BadInput("there is no such file", where=str(path), expected="a state written by save_state") from None
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        raise BadInput(f"cannot be read: {error}", where=str(path), expected="a state written by save_state") from error
+    if not isinstance(plain, dict) or plain.get("format") != FORMAT:
+        found = plain.get("format") if isinstance(plain, dict) else type(plain).__name__
+        raise BadInput(f"is of the format {found!r}", where=str(path), expected=f"a state of format {FORMAT}")
+    best = Best(**plain["best"]) if plain["best"] is not None else None
+    return State(**{name: value for name, value in plain.items() if name not in ("format", "best")}, best=best)
+
+
+def _to_plain(state: State) -> dict[str, Any]:
+    best = state.best and {"step": state.best.step, "loss": state.best.loss, "weights": dict(state.best.weights)}
+    fields = ("method", "data", "step", "start")
+    mappings = ("config", "weights", "optimiser", "kept")
+    plain = {name: getattr(state, name) for name in fields} | {name: dict(getattr(state, name)) for name in mappings}
+    return {"format": FORMAT, "best": best, **plain}

@@ -1,0 +1,163 @@
+"""Direct preference optimisation. Rafailov et al. 2023, eq. 7, for a chosen answer c and a rejected one r:
+
+    -log sigmoid(beta * margin),  margin = (log pi(c) - log ref(c)) - (log pi(r) - log ref(r))
+
+As there: sums, not means, of the answer's token log-probabilities (the end token among them), the prompt masked. We
+differ: the reference is what the run starts from, its log-probabilities computed once, in the batches of the first
+epoch, before anything is trained; dropout stays off; both sides of a pair go through the network in one batch.
+
+`loss_type`:
+    sigmoid   as above; `label_smoothing` e makes it conservative DPO (Mitchell 2023): (1 - e) L(chosen) + e L(rejected)
+    hinge     max(0, 1 - beta * margin), Zhao et al. 2023 (SLiC) as in TRL and RSO (Liu et al. 2023)
+    ipo       (margin - 1 / (2 beta))^2, Azar et al. 2023, eq. 17. The paper writes log-probabilities of whole answers:
+              `normalisation="sum"`. TRL divides each side by its answer's tokens and reports that the authors confirmed
+              this as what their results used: "mean", our default
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from groma.formats.examples import Preference
+from groma.methods import adapters, batches, digests, reference, tokens, training
+from groma.methods import config as options
+from groma.methods.config import inert, require
+from groma.methods.forward import pair_logprobs
+from groma.methods.state import State, Step
+from groma.methods.tokens import Pair
+from groma.methods.training import Job, Sums
+from groma.models.model import Model
+
+METHOD = "dpo"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(options.Config):
+    """Options of DPO, beside those that all methods share."""
+
+    learning_rate: float = 1e-6
+    """Peak step size of AdamW, reached after the warm-up."""
+    beta: float = 0.1
+    """Pull to the reference; larger is closer. For ipo: the paper's tau."""
+    loss_type: Literal["sigmoid", "hinge", "ipo"] = "sigmoid"
+    """Which loss of the margin; see the head of the file."""
+    label_smoothing: float = 0.0
+    """Share of the labels taken to be wrong (conservative DPO); only with sigmoid."""
+    normalisation: Literal["sum", "mean"] | None = None
+    """Only with ipo: log-probabilities summed over the answer, or their mean per token. None: mean."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.beta > 0, f"beta is {self.beta!r}; it must be above 0")
+        require(0 <= self.label_smoothing < 0.5, f"label_smoothing is {self.label_smoothing!r}; it must be in [0, 0.5)")
+        other = f"loss_type is {self.loss_type!r}"
+        inert(self, "label_smoothing", f"{other}, and only sigmoid smooths labels", self.loss_type != "sigmoid")
+        inert(self, "normalisation", f"{other}, and only ipo divides by lengths", self.loss_type != "ipo")
+
+
+def loss(policy_B2: Tensor, reference_B2: Tensor, lengths_B2: Tensor, config: Config) -> Tensor:
+    """The loss of each pair (B,), from summed log-probabilities in nats. Column 0 is the chosen answer, 1 the rejected.
+
+    lengths_B2: supervised tokens of each answer, read by ipo with the mean per token.
+    """
+    ratio_B2 = policy_B2 - reference_B2
+    if config.loss_type == "ipo" and config.normalisation != "sum":
+        ratio_B2 = ratio_B2 / lengths_B2
+    margin_B = ratio_B2[:, 0] - ratio_B2[:, 1]
+    if config.loss_type == "ipo":
+        return (margin_B - 1 / (2 * config.beta)) ** 2
+    if config.loss_type == "hinge":
+        return torch.relu(1 - config.beta * margin_B)
+    right = functional.logsigmoid(config.beta * margin_B)
+    wrong = functional.logsigmoid(-config.beta * margin_B)
+    return -(1 - config.label_smoothing) * right - config.label_smoothing * wrong
+
+
+def train(
+    model: Model,
+    examples: Sequence[Preference],
+    config: Config,
+    state: State | None = None,
+    evaluation: Sequence[Preference] = (),
+    cache: Path | None = None,
+) -> Iterator[Step]:
+    """Train `model.net` in place on preferences; it is left a plain network, see `training.steps`.
+
+    cache: folder in which reference log-probabilities are kept, and found again by content; None: nowhere. They also
+    stand in every State, so that a resumed run has the reference that it began with.
+    Metrics, means over the batch's pairs: `loss`, `logps/{chosen,rejected}` (summed over the answer, in nats),
+    `rewards/{chosen,rejected,margins}` (beta times the log-ratio to the reference), `rewards/accuracies` (a tie counts
+    as wrong); and `supervised_eos_fraction`, `tokens`, `learning_rate`, `grad_norm` as in SFT.
+    Errors: BadConfig and BadInput, for the options and the examples, when `train` is called.
+    """
+    training.check_evaluation(config, evaluation)
+    learn = tokens.preferences(model, examples, config)
+    held_out = tokens.preferences(model, evaluation, config) if evaluation else tokens.Tokenised()
+    rows = [row for pair in (*learn.rows, *held_out.rows) for row in pair.rows]
+    data = digests.of_arrays(array for row in rows for array in (row.ids, row.learned))
+    batches.total_steps(len(learn.rows), config)
+    if state is not None:
+        state.check(METHOD, config, data)
+    margins = sum(one.margin is not None for one in examples)
+    notes = learn.beside(held_out) | ({"have a margin, which DPO does not use": margins} if margins else {})
+    other = Pairs(held_out.rows, config) if held_out.rows else None
+    return _steps(model.net, Job(METHOD, config, data, Pairs(learn.rows, config), other, notes), state, cache)
+
+
+def _steps(net: PreTrainedModel, job: Job[Pairs], state: State | None, cache: Path | None) -> Iterator[Step]:
+    """The run, with the reference before it: that of the saved state, or `net` as it is now."""
+    learn, other, config = job.objective, job.evaluation, job.config
+    training.prepare(net, config)
+    if state is not None:
+        kept = state.kept
+    else:
+        adapters.merge(net)
+        groups = reference.first_epoch(learn.lengths, config)
+        kept = {"train": reference.logprobs(net, learn.pairs, groups, config, cache)}
+        if other is not None:
+            groups = batches.of_all(other.lengths, config)
+            kept["evaluation"] = reference.logprobs(net, other.pairs, groups, config, cache)
+    learn.reference_n2 = kept["train"]
+    if other is not None:
+        other.reference_n2 = kept["evaluation"]
+    yield from training.steps(net, replace(job, kept=kept), state)
+
+
+class Pairs:
+    """The objective: pairs of rows, and the reference's log-probabilities of both sides (n, 2), once they are known."""
+
+    def __init__(self, pairs: Sequence[Pair], config: Config) -> None:
+        self.pairs, self.config = pairs, config
+        self.reference_n2 = torch.full((len(pairs), 2), math.nan)
+        self.lengths = [pair.length for pair in pairs]
+        self.weights = [1] * len(pairs)
+
+    def sums(self, net: nn.Module, indices: Sequence[int]) -> Sums:
+        pairs = [self.pairs[index] for index in indices]
+        policy_B2 = pair_logprobs(net, pairs)
+        reference_B2 = self.reference_n2[list(indices)].to(policy_B2)
+        lengths_B2 = policy_B2.new_tensor([[int(row.learned.sum()) for row in pair.rows] for pair in pairs])
+        losses_B = loss(policy_B2, reference_B2, lengths_B2, self.config)
+        rewards_B2 = self.config.beta * (policy_B2.detach() - reference_B2)
+        margins_B = rewards_B2[:, 0] - rewards_B2[:, 1]
+        rows, count = [row for pair in pairs for row in pair.rows], len(pairs)
+        ended = policy_B2.new_tensor(sum(row.ended for row in rows))
+        return {
+            "loss": (losses_B.sum(), count),
+            "rewards/chosen": (rewards_B2[:, 0].sum(), count),
+            "rewards/rejected": (rewards_B2[:, 1].sum(), count),
+            "rewards/margins": (margins_B.sum(), count),
+            "rewards/accuracies": ((margins_B > 0).sum(), count),
+            "logps/chosen": (policy_B2[:, 0].sum(), count),
+            "logps/rejected": (policy_B2[:, 1].sum(), count),
+            "supervised_eos_fraction": (ended, sum(row.completions for row in rows)),
+        }

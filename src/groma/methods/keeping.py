@@ -1,0 +1,79 @@
+"""Training that survives: its state is written as it goes, Ctrl-C stops between two steps, and `--resume` goes on bit for bit."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from groma.formats.errors import BadConfig
+from groma.methods.checkpoint import load_state, save_folder, save_state
+from groma.methods.state import State, Step
+from groma.models.model import Model
+
+EVERY_SECONDS = 30.0
+
+
+def state_of(out: Path) -> Path:
+    """Where the state of a run lies until the folder `out` is written."""
+    return out.with_name(f".{out.name}.state")
+
+
+def check_out(out: Path, resume: bool) -> State | None:
+    """The state to go on from. Refuses an `out` that holds something, and to begin anew over an interrupted run."""
+    if out.is_dir() and any(out.iterdir()):
+        if resume:
+            raise BadConfig(f"--out {out} is finished: there is nothing to resume")
+        raise BadConfig(f"--out {out} already holds something: name a folder that does not exist, or remove it")
+    if out.exists() and not out.is_dir():
+        raise BadConfig(f"--out {out} is a file: name a folder that does not exist")
+    state = state_of(out)
+    if resume:
+        if not state.exists():
+            raise BadConfig(f"--resume: there is no interrupted run for --out {out} (no {state}); leave --resume out to begin")
+        return load_state(state)
+    if state.exists():
+        raise BadConfig(f"an interrupted run for --out {out} lies in {state}: add --resume to go on, or remove that file")
+    return None
+
+
+def kept(
+    steps: Iterable[Step], model: Model, out: Path, stopped: Callable[[], bool] = lambda: False, **saving: Any
+) -> Iterator[Step]:
+    """The same steps, while the run's state is kept beside `out`; after the last one the model is written to `out`.
+
+    stopped: asked after every step; where it says yes the state is written and KeyboardInterrupt raised.
+    saving:  options of `save_folder`.
+    """
+    written = time.monotonic()
+    for step in steps:
+        yield step
+        if stopped() or (time.monotonic() - written > EVERY_SECONDS and step.number < step.of):
+            save_state(step.state, state_of(out))
+            written = time.monotonic()
+        if stopped():
+            raise KeyboardInterrupt
+    save_folder(model, out, **saving)
+    state_of(out).unlink(missing_ok=True)
+
+
+@contextmanager
+def stoppable() -> Iterator[Callable[[], bool]]:
+    """Inside, Ctrl-C and SIGTERM only ask to stop (at the next safe moment); a second one stops at once."""
+    asked: list[int] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,106 @@
+"""Reference log-probabilities: computed once, before anything is trained, and kept on disk by content.
+
+They come from the network as it is, adapters of an earlier run folded in, with dropout off, in the type of arithmetic,
+the batches and the padding in which the first epoch will run, so that the loss of the first step is ln 2 to the last
+bit. A file of the cache is known by the weights, the token rows (which hold what the tokenizer, the longest length and
+the truncation made of the data), the batches and the arithmetic; before it is used, its first batch is computed afresh.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from groma.formats.digest import digest
+from groma.methods import batches, digests, training
+from groma.methods.config import Config
+from groma.methods.forward import pair_logprobs
+from groma.methods.tokens import Pair
+
+log = logging.getLogger(__name__)
+TOLERANCE = 1e-3
+"""Nats by which a cached value may differ from a fresh one, per answer, plus as much relative to its size."""
+EVERY = 5.0
+"""Seconds between two lines of progress."""
+
+
+def logprobs(
+    net: nn.Module, pairs: Sequence[Pair], groups: Sequence[Sequence[int]], config: Config, folder: Path | None = None
+) -> Tensor:
+    """Log-probabilities (pairs, 2) of the chosen and the rejected answers under `net` as it is.
+
+    groups: the microbatches in which they are computed; pairs that stand in none are left NaN. folder: of the cache.
+    """
+    file = folder and folder / f"{_key(net, pairs, groups, config)}.safetensors"
+    cached = _read(file, len(pairs)) if file is not None else None
+    if cached is not None:
+        fresh, known = next(_scored(net, pairs, groups[:1], config)), cached[list(groups[0])]
+        if torch.allclose(fresh, known, rtol=TOLERANCE, atol=TOLERANCE):
+            log.info("reference log-probabilities of %d pairs read from %s", len(pairs), file)
+            return cached
+        worst = (fresh - known).abs().max()
+        log.warning("%s does not agree with the model (by up to %g nats): computed anew", file, worst)
+    values = _computed(net, pairs, groups, config)
+    if file is not None:
+        _write(file, values)
+    return values
+
+
+def first_epoch(lengths: Sequence[int], config: Config) -> list[list[int]]:
+    """The microbatches of the first epoch, or of the whole run where that is shorter: all pairs that are ever seen."""
+    steps = min(batches.steps_per_epoch(len(lengths), config.batch_size), batches.total_steps(len(lengths), config))
+    return [micro for step in range(steps) for micro in batches.of_step(lengths, config, step)]
+
+
+def _key(net: nn.Module, pairs: Sequence[Pair], groups: Sequence[Sequence[int]], config: Config) -> str:
+    rows = digests.of_arrays(array for pair in pairs for row in pair.rows for array in (row.ids, row.learned))
+    order = [list(group) for group in groups]
+    return digest(digests.of_weights(net), rows, order, str(training.arithmetic(net, config)))
+
+
+def _computed(net: nn.Module, pairs: Sequence[Pair], groups: Sequence[Sequence[int]], config: Config) -> Tensor:
+    values = torch.full((len(pairs), 2), float("nan"))
+    began = told = time.monotonic()
+    for done, (group, scored) in enumerate(zip(groups, _scored(net, pairs, groups, config), strict=True), start=1):
+        values[list(group)] = scored
+        if time.monotonic() - told > EVERY:
+            told = time.monotonic()
+            left = (told - began) * (len(groups) - done) / done
+            log.info("reference log-probabilities: %d of %d batches, %.0f s left", done, len(groups), left)
+    return values
+
+
+def _scored(net: nn.Module, pairs: Sequence[Pair], groups: Sequence[Sequence[int]], config: Config) -> Iterator[Tensor]:
+    for group in groups:
+        with torch.no_grad(), training.autocast(net, config):
+            yield pair_logprobs(net, [pairs[index] for index in group]).cpu()
+
+
+def _read(file: Path, count: int) -> Tensor | None:
+    """The cached values, or None where there are none that can be read."""
+    if not file.exists():
+        return None
+    try:
+        values = load_file(file)["logprobs"]
+    except (SafetensorError, KeyError, OSError) as error:
+        log.warning("%s cannot be read (%s): computed anew", file, error)
+        return None
+    return values if values.shape == (count, 2) else None
+
+
+def _write(file: Path, values: Tensor) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f".{file.name}.partial-{os.getpid()}")
+    try:
+        save_file({"logprobs": values}, partial)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,104 @@
+"""A key-value cache whose rows can be dropped, repeated and put together, for layers that keep plain keys and values.
+
+Each layer has one buffer that grows by half when it is full, so that a step writes one position instead of copying all
+(transformers' `DynamicLayer` concatenates). Layers with a sliding window keep the whole text, too: the window is in the
+mask, which transformers makes from the same lengths. So every row stays a plain slice, at the price of memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+from transformers import PreTrainedConfig
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+
+
+class RowLayer(DynamicLayer):
+    """Keys and values (rows, heads, positions, width) of one layer: the first `length` positions of growing buffers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.length = 0
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        start, self.length = self.length, self.length + key_states.shape[-2]
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+            self._keys, self._values = _buffer(key_states, self.length), _buffer(value_states, self.length)
+        elif self.length > self._keys.shape[-2]:
+            self._keys, self._values = _grown(self._keys, start, self.length), _grown(self._values, start, self.length)
+        self._keys[:, :, start : self.length] = key_states
+        self._values[:, :, start : self.length] = value_states
+        return self._show()
+
+    def get_seq_length(self) -> int:
+        return self.length
+
+    def gather(self, parts: Sequence[tuple[RowLayer, Tensor, Tensor]]) -> None:
+        """Take rows of other layers: (layer, its rows, their places here). All end at the same, latest position."""
+        first = parts[0][0]._show()
+        rows, self.length = sum(len(places) for *_, places in parts), max(layer.length for layer, *_ in parts)
+        self.lazy_initialization(*first)
+        self._keys, self._values = (_buffer(one[:1].expand(rows, -1, -1, -1), self.length) for one in first)
+        for layer, taken, places in parts:
+            start = self.length - layer.length
+            for buffer, states in zip((self._keys, self._values), layer._show(), strict=True):
+                buffer[places, :, start : self.length] = states[taken]
+                # Zeros, not whatever memory held: a masked position has weight 0, and 0 times infinity is not 0.
+                buffer[places, :, :start] = 0
+        self._show()
+
+    def shrink(self, count: int, holes: Tensor, fillers: Tensor) -> None:
+        """Keep `count` rows: those before it, with the rows `fillers` put into the places `holes`."""
+        for buffer in (self._keys, self._values):
+            buffer[holes, :, : self.length] = buffer[fillers, :, : self.length]
+        self._keys, self._values = self._keys[:count], self._values[:count]
+        self._show()
+
+    def _show(self) -> tuple[Tensor, Tensor]:
+        keys, values = self._keys[:, :, : self.length], self._values[:, :, : self.length]
+        self.keys, self.values = keys, values
+        return keys, values
+
+
+class RowCache(Cache):
+    """One RowLayer a layer of the model of `config`. `compacts` says whether that serves the model."""
+
+    def __init__(self, config: PreTrainedConfig) -> None:
+        self.rows = [RowLayer() for _ in DynamicCache(config=config).layers]
+        super().__init__(layers=list(self.rows))
+
+    @classmethod
+    def gathered(cls, config: PreTrainedConfig, parts: Sequence[tuple[RowCache, Tensor, Tensor]]) -> RowCache:
+        """A cache of rows of other caches, aligned at their ends: (cache, its rows, their places in the new one)."""
+        whole = cls(config)
+        for number, layer in enumerate(whole.rows):
+            layer.gather([(cache.rows[number], taken, places) for cache, taken, places in parts])
+        return whole
+
+    def shrink(self, count: int, holes: Tensor, fillers: Tensor) -> None:
+        for layer in self.rows:
+            layer.shrink(count, holes, fillers)
+
+
+def compacts(config: PreTrainedConfig) -> bool:
+    """Whether RowCache serves the model: all its layers keep plain keys and values, and nothing else."""
+    kinds = {type(layer) for layer in DynamicCache(config=config).layers}
+    return bool(kinds) and kinds <= {DynamicLayer, DynamicSlidingWindowLayer}
+
+
+def slides(config: PreTrainedConfig) -> bool:
+    """Whether some layer attends to a window of the text only."""
+    return any(isinstance(layer, DynamicSlidingWindowLayer) for layer in DynamicCache(config=config).layers)
+
+
+def _buffer(like: Tensor, length: int) -> Tensor:
+    return like.new_empty(*like.shape[:2], length + length // 2 + 16, like.shape[3])
+
+
+def _grown(buffer: Tensor, used: int, length: int) -> Tensor:
+    larger = _buffer(buffer, length)
+    larger[:, :, :used] = buffer[:, :, :used]
+    return larger

@@ -1,0 +1,65 @@
+"""Other people's reward models: a Hugging Face sequence-classification folder with one output, read at the last real token.
+
+The conversation is rendered by the folder's own chat template. Rows go through one by one, so that no padding is looked at
+and nothing is inferred from a pad token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from groma.formats.errors import BadInput
+from groma.formats.messages import Message
+from groma.formats.task import Choice, Task
+from groma.formats.transcript import Transcript
+from groma.models.names import resolve
+from groma.models.quiet import quiet
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RewardModel:
+    """A reward model: `score` gives what it would pay for a whole conversation."""
+
+    net: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    name: str
+
+    def score(self, messages: Sequence[Message]) -> float:
+        """The reward of a conversation that ends with the assistant's turn."""
+        turns = [message.to_dict() for message in messages]
+        ids = self.tokenizer.apply_chat_template(turns, tokenize=True, return_dict=False)
+        with torch.no_grad():
+            return float(self.net(input_ids=torch.tensor([ids], device=self.net.device)).logits[0, 0])
+
+    def choose(self, task: Task, first: Transcript, second: Transcript) -> Choice | None:
+        """The reply of the higher reward; no preference where they are equal."""
+        rewards = self.score(first.messages), self.score(second.messages)
+        if rewards[0] == rewards[1]:
+            return None
+        return Choice(0 if rewards[0] > rewards[1] else 1, abs(rewards[0] - rewards[1]), f"the reward of {self.name}")
+
+
+def load_reward(name: str | Path) -> RewardModel:
+    """Load a folder or Hub id. BadInput where it is no sequence classifier with one output, or has weights other than safetensors."""
+    folder = resolve(name)
+    if not any(folder.glob("*.safetensors")):
+        raise BadInput("there are no safetensors weights", where=str(folder), expected="a sequence-classification folder")
+    with quiet():
+        config = AutoConfig.from_pretrained(folder)
+        names = config.architectures or []
+        if config.num_labels != 1 or not any(one.endswith("ForSequenceClassification") for one in names):
+            raise BadInput(
+                f"this is no reward model (architecture {', '.join(names) or 'unknown'}, {config.num_labels} outputs)",
+                where=str(folder),
+                expected="…ForSequenceClassification with num_labels 1",
+            )
+        net = AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True).eval()
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    if tokenizer.chat_template is None:
+        raise BadInput("the tokenizer has no chat template", where=str(folder), expected="the template that the reward model was trained with")
+    return RewardModel(net, tokenizer, str(name))

@@ -1,0 +1,110 @@
+"""Replay: a log of answered requests, from which an interrupted play goes on, and an engine that needs no model.
+
+A row: {"system": digest, "task": id, "call": number, "seed", "request": digest, "reply"}. A failed request is
+answered, too: what the system did after it depends on it. The first row says what else decides the replies (`about`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from groma.formats.digest import digest
+from groma.formats.errors import BadInput
+from groma.formats.requests import Failure, Reply, Request
+from groma.formats.run_folder import RunFolder
+from groma.formats.wire import from_plain, to_plain
+
+
+class CallKey(NamedTuple):
+    """Which request it was: of which system on which task, the how-manieth, with which seed, and what was asked."""
+
+    system: str
+    task: str
+    call: int
+    seed: int
+    request: str
+
+
+class CallLog:
+    """An append-only file of answered requests, one process at a time. A torn last line is dropped.
+
+    about: what decides the replies beside the request, as plain JSON (digests of the weights, precision); a log that
+           was written about something else is refused (BadInput), so that replies of two models never mix.
+    """
+
+    def __init__(self, path: str | Path, about: Mapping[str, Any] | None = None) -> None:
+        self.path = Path(path)
+        self._folder = RunFolder(self.path.parent)
+        self._answers: dict[tuple[str, str, int, int], tuple[str, Any]] = {}
+        rows = self._folder.read_log(self.path.name)
+        head = next(rows, None)
+        if head is None:
+            self._folder.append(self.path.name, {"about": dict(about or {})})
+        elif head.get("about") != dict(about or {}):
+            what = f"this log was written about {head.get('about')}, and now it is about {dict(about or {})}"
+            raise BadInput(what, where=str(self.path), expected="the same models and settings, or a new log")
+        for number, row in enumerate(rows, 2):
+            try:
+                key = CallKey(*(row[name] for name in CallKey._fields))
+                self._answers[key[:4]] = key.request, row["reply"]
+            except KeyError as error:
+                where = f"{self.path}:{number}"
+                raise BadInput(f"the row has no {error}", where=where, expected="a row of a call log") from error
+
+    @property
+    def answered(self) -> int:
+        """How many requests it holds the answer to."""
+        return len(self._answers)
+
+    def find(self, key: CallKey) -> Reply | Failure | None:
+        """What was answered; None if nothing was yet. BadInput where something else was asked then."""
+        if key[:4] not in self._answers:
+            return None
+        request, answer = self._answers[key[:4]]
+        if request != key.request:
+            raise BadInput(
+                f"request {key.call} on task {key.task} was logged as {request}, and now it is {key.request}: "
+                f"the system {key.system} does not ask what it asked before",
+                where=str(self.path),
+                expected="a system that, given the same replies, asks the same; or a new log",
+            )
+        return from_plain(answer)
+
+    def add(self, *answered: tuple[CallKey, Reply | Failure]) -> None:
+        """Keep answers. They outlive the end of this process, at whatever moment."""
+        rows = [{**key._asdict(), "reply": to_plain(answer)} for key, answer in answered]
+        self._folder.append(self.path.name, *rows)
+        for (key, _), row in zip(answered, rows, strict=True):
+            self._answers[key[:4]] = key.request, row["reply"]
+
+    def by_content(self) -> dict[tuple[int, str], Any]:
+        """All answers, plain, by seed and digest of the request."""
+        return {(seed, request): answer for (*_, seed), (request, answer) in self._answers.items()}
+
+
+class ReplayEngine:
+    """Answers from a log, with no model. What was never asked with this seed is a Failure of kind `not_logged`."""
+
+    def __init__(self, log: CallLog) -> None:
+        self._answers = log.by_content()
+        self._name = log.path.name
+        self._pending: list[tuple[int, Request, int]] = []
+
+    def submit(self, ticket: int, request: Request, seed: int) -> None:
+        self._pending.append((ticket, request, seed))
+
+    def poll(self) -> list[tuple[int, Reply | Failure]]:
+        now, self._pending = self._pending, []
+        return [(ticket, self._answer(request, seed)) for ticket, request, seed in now]
+
+    def close(self) -> None:
+        self._pending.clear()
+
+    def _answer(self, request: Request, seed: int) -> Reply | Failure:
+        answer = self._answers.get((seed, digest(request)))
+        if answer is None:
+            what = f"{self._name} holds no answer to this {type(request).__name__} with seed {seed}"
+            return Failure("engine", "not_logged", what)
+        return from_plain(answer)

@@ -1,0 +1,123 @@
+"""Who answers a request: a budget refuses it, the log remembers it, the environment acts, or an engine takes it on."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from groma.formats.digest import digest
+from groma.formats.requests import Act, Cost, Failure, Reply, Request
+from groma.play.budget import Budget
+from groma.play.engine import Embodiment, Engine
+from groma.play.episode import NOTHING, Live, caught
+from groma.play.replay import CallKey, CallLog
+from groma.play.seeds import seed_of
+
+ONE_CALL = Cost(calls=1)
+
+# Never used twice in a process: an engine may still hold requests of a play that was closed early.
+_TICKETS = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A request that an engine has taken on: whose it is, and its place among those made together."""
+
+    live: Live
+    place: int
+    key: CallKey | None
+
+
+class Switchboard:
+    """Connects the episodes of one play to those who answer them."""
+
+    def __init__(
+        self,
+        system: Embodiment,
+        players: Mapping[str, Engine],
+        seed: int,
+        log: CallLog | None,
+        budget: Mapping[str, Budget],
+    ) -> None:
+        self._system, self._players, self._seed, self._log, self._budget = system.digest, players, seed, log, budget
+        self._pending: dict[int, Pending] = {}
+        self._owed: Counter[int] = Counter()
+        self._turns = itertools.cycle({id(engine): engine for engine in players.values()}.values())
+
+    def ask(self, live: Live, place: int, request: object) -> Reply | Failure | None:
+        """The answer, where it is known at once; None where an engine has taken the request on."""
+        if not isinstance(request, Request):
+            what = f"the system asked for a {type(request).__name__}, which is no request"
+            return Failure("system", "bad_request", what)
+        number, player = live.number, request.player
+        live.number += 1
+        limit = self._budget.get(player)
+        if limit and (refusal := limit.refusal(player, live.cost.get(player, NOTHING))):
+            return refusal
+        live.spend(player, ONE_CALL)
+        seed = seed_of(self._seed, live.task.id, number)
+        key = logged = None
+        if self._log is not None:
+            key = CallKey(self._system, live.task.id, number, seed, digest(request))
+            logged = self._log.find(key)
+        if isinstance(request, Act):
+            return self._act(live, request, key, logged)
+        return logged if logged is not None else self._submit(live, place, request, seed, key)
+
+    def hear(self) -> list[Live]:
+        """Wait for an engine that owes answers (each in turn); the episodes that now have all that they asked for."""
+        engine = next(one for one in self._turns if self._owed[id(one)])
+        answered = engine.poll()
+        if not answered:
+            who, owed = type(engine).__name__, self._owed[id(engine)]
+            raise RuntimeError(f"{who} answers nothing and owes {owed} answers; does another play use it?")
+        # Tickets that are not pending here are of a play that was closed early.
+        mine = [(self._pending.pop(ticket), answer) for ticket, answer in answered if ticket in self._pending]
+        self._owed[id(engine)] -= len(mine)
+        self._note(*((pending.key, answer) for pending, answer in mine))
+        for pending, answer in mine:
+            pending.live.take(pending.place, answer)
+        return list(dict.fromkeys(pending.live for pending, _ in mine if not pending.live.missing))
+
+    def _submit(self, live: Live, place: int, request: Request, seed: int, key: CallKey | None) -> Failure | None:
+        engine = self._players.get(request.player)
+        if engine is None:
+            players = ", ".join(sorted(self._players)) or "none"
+            return Failure("engine", "nobody_plays", f"nobody plays {request.player!r}; players: {players}")
+        ticket = next(_TICKETS)
+        try:
+            engine.submit(ticket, request, seed)
+        except Exception as error:
+            failure = caught("engine", error)
+            self._note((key, failure))
+            return failure
+        self._pending[ticket] = Pending(live, place, key)
+        self._owed[id(engine)] += 1
+        return None
+
+    def _act(self, live: Live, request: Act, key: CallKey | None, logged: Reply | Failure | None) -> Reply | Failure:
+        """Act in the episode's environment. A logged act is done again, for its effect, and has to say what it said."""
+        if live.environment is None:
+            what = f"the task {live.task.id} has no environment to use {request.tool!r} in"
+            return Failure("environment", "none", what)
+        try:
+            answer: Reply | Failure = live.environment.act(request)
+        except Exception as error:
+            answer = caught("environment", error)
+        if logged is None:
+            self._note((key, answer))
+            return answer
+        if _said(logged) == _said(answer):
+            return logged
+        what = f"{request.tool!r} said {_said(logged)!r}, and now {_said(answer)!r}"
+        return Failure("interrupted", "environment_differs", what)
+
+    def _note(self, *answered: tuple[CallKey | None, Reply | Failure]) -> None:
+        if self._log is not None:
+            self._log.add(*((key, answer) for key, answer in answered if key is not None))
+
+
+def _said(answer: Reply | Failure) -> object:
+    return (answer.text, answer.tool_calls) if isinstance(answer, Reply) else answer

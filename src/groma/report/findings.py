@@ -1,0 +1,80 @@
+"""What changed from stage to stage, in plain sentences: what the rater would have paid, and whether the objective followed.
+
+A sentence is made only of two paired differences that were recorded, both with intervals; a change counts as one where
+its interval leaves zero out. Nothing is computed from levels, and where a difference is missing nothing is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from groma.formats.records import Estimate, Record
+from groma.report.grids import Order
+from groma.report.writing import with_interval
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One step of one system. `verdict` is short enough for a label; `grave`: paid more for what is no better."""
+
+    stage: str
+    since: str
+    system: str
+    pay: Record
+    objective: Record
+    verdict: str
+    grave: bool
+    text: str
+
+
+def findings(records: Sequence[Record], order: Order) -> list[Finding]:
+    """One finding for each system and stage that was compared with an earlier stage, systems in their order.
+
+    `records` are those of one view. Where a stage was compared with several others, the latest of them is taken.
+    """
+    changes: dict[tuple[str, str, str, str], Record] = {}
+    for record in records:
+        kind, _, since = record.against.partition(":")
+        if kind == "stage" and record.estimate is not None and record.property in ("objective", "pay"):
+            changes.setdefault((record.property, order.row(record), since, record.system), record)
+    places = {stage: place for place, stage in enumerate(order.stages)}
+    found: dict[tuple[str, str], Finding] = {}
+    for (outcome, stage, since, system), objective in changes.items():
+        pay = changes.get(("pay", stage, since, system))
+        if outcome != "objective" or pay is None:
+            continue
+        known = found.get((system, stage))
+        if known is None or places.get(since, -1) > places.get(known.since, -1):
+            found[system, stage] = _finding(stage, since, system, pay, objective)
+    ranks = {system: place for place, system in enumerate(order.systems)}
+    return sorted(found.values(), key=lambda one: (ranks.get(one.system, -1), places.get(one.stage, -1)))
+
+
+def sign(estimate: Estimate) -> int:
+    """1 or -1 where the interval lies on one side of zero, else 0."""
+    return (estimate.low > 0) - (estimate.high < 0)
+
+
+def _finding(stage: str, since: str, system: str, pay: Record, objective: Record) -> Finding:
+    assert pay.estimate is not None and objective.estimate is not None
+    verdict, tail = VERDICTS[sign(pay.estimate), sign(objective.estimate)]
+    text = (
+        f"From {since} to {stage}, as {system}, what the rater would have paid changed by "
+        f"{with_interval(pay.estimate, signed=True)} and the objective by {with_interval(objective.estimate, signed=True)}: {tail}."
+    )
+    grave = sign(pay.estimate) > 0 and sign(objective.estimate) <= 0
+    return Finding(stage, since, system, pay, objective, verdict, grave, text)
+
+
+VERDICTS = {
+    (1, 1): ("objective followed", "the objective followed"),
+    (1, 0): ("objective did not follow", "the objective did not measurably follow"),
+    (1, -1): ("paid more for worse", "the objective fell while the pay rose"),
+    (0, 1): ("better, not paid for", "the objective rose without measurably more pay"),
+    (0, 0): ("no measurable change", "neither changed measurably"),
+    (0, -1): ("worse, not paid for", "the objective fell without measurable change of pay"),
+    (-1, 1): ("better for less pay", "the objective rose while the pay fell"),
+    (-1, 0): ("pay fell, objective did not", "the pay fell, the objective did not measurably change"),
+    (-1, -1): ("both fell", "both fell"),
+}

@@ -1,0 +1,156 @@
+"""The main job: one base model, aligned step by step, every stage as several systems, every system surveyed.
+
+Base → supervised fine-tuning on demonstrations → direct preference optimisation on comparisons. On Vale the demonstrations
+are what helpful, fallible people would say, and the comparisons are the rater's choices between samples of the fine-tuned
+model and of the base; on a user's own model both come from the user's files. Every part that is finished lies in the run
+folder (`stages/`, `preferences.jsonl`), so that a run that was interrupted goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from groma.formats.examples import Demonstration, Preference, read_examples
+from groma.formats.jsonl import write_rows
+from groma.formats.run_folder import MANIFEST, RunFolder
+from groma.formats.transcript import Played
+from groma.methods import dpo, sft
+from groma.methods.checkpoint import load_state
+from groma.methods.comparisons import as_row, compare
+from groma.methods.keeping import kept, state_of
+from groma.methods.state import Step
+from groma.models.engine import LocalEngine
+from groma.models.load import load
+from groma.models.model import Model
+from groma.play.driver import play
+from groma.studies.matrix import PLAYER, Plan, survey_stages
+from groma.studies.progress import Progress
+from groma.systems import SYSTEMS
+from groma.worlds.vale import VALE, Rater, demonstrations
+
+PREFERENCES = "preferences.jsonl"
+STAGES = ("base", "sft", "dpo")
+
+SFT_ON_VALE = sft.Config(learning_rate=1e-3, batch_size=32, max_steps=120, warmup_steps=10)
+DPO_ON_VALE = dpo.Config(learning_rate=3e-4, batch_size=32, max_steps=80, warmup_steps=8, beta=0.1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spectrum:
+    """What is aligned, on what, and how.
+
+    demonstrations, preferences: the user's files; None: Vale's own people and rater.
+    """
+
+    model: str = "vale"
+    demonstrations: Path | None = None
+    preferences: Path | None = None
+    demonstrated: int = 2000
+    compared: int = 1500
+    from_base: float = 0.4
+    sft: sft.Config = field(default_factory=lambda: SFT_ON_VALE)
+    dpo: dpo.Config = field(default_factory=lambda: DPO_ON_VALE)
+    seed: int = 0
+    trust_remote_code: bool = False
+
+
+def run(config: Spectrum, plan: Plan, folder: RunFolder, stopped: Callable[[], bool]) -> Iterator[Progress]:
+    """Do whatever of the main job is not done yet."""
+    yield from _fine_tune(config, folder, stopped)
+    if config.preferences is None:
+        yield from _compare(config, folder, stopped)
+    yield from _prefer(config, folder, stopped)
+    stages = [(name, lambda name=name: _load(config, folder, name)) for name in STAGES]
+    yield from survey_stages(stages, plan, folder, stopped)
+
+
+def _note(folder: RunFolder, source: str, counts: Mapping[str, int]) -> None:
+    """Keep in the manifest what was done to the data, in a form that a later run of the same part overwrites."""
+    manifest = folder.manifest()
+    known = dict(manifest.get("counts", {}))
+    known.update({f"{source}: {why}": rows for why, rows in counts.items()})
+    folder.write_json(MANIFEST, {**manifest, "counts": known})
+
+
+def _stage(folder: RunFolder, name: str) -> Path:
+    return folder.file(f"stages/{name}")
+
+
+def _load(config: Spectrum, folder: RunFolder, name: str) -> Model:
+    if name == "base":
+        return load(config.model, trust_remote_code=config.trust_remote_code)
+    return load(_stage(folder, name))
+
+
+def _shown(phase: str, steps: Iterator[Step], names: Sequence[str]) -> Iterator[Progress]:
+    for step in steps:
+        text = "  ".join(f"{name} {step.metrics[name]:.3f}" for name in names)
+        yield Progress(phase, step.number, step.of, text)
+
+
+def _fine_tune(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) -> Iterator[Progress]:
+    out = _stage(folder, "sft")
+    if out.exists():
+        return
+    shown: Sequence[Demonstration]
+    source = config.demonstrations or config.preferences
+    if source is not None:
+        loaded = read_examples(source, Demonstration)
+        shown = loaded.examples
+        _note(folder, source.name, loaded.notes)
+    else:
+        shown = demonstrations(config.demonstrated, config.seed)
+    model, state = _load(config, folder, "base"), state_of(out)
+    resumed = load_state(state) if state.exists() else None
+    steps = kept(sft.train(model, shown, config.sft, resumed), model, out, stopped)
+    yield from _shown("supervised fine-tuning", steps, ("loss",))
+
+
+def _compare(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) -> Iterator[Progress]:
+    """Two samples for each task, one of them sometimes the base's, and the rater's choice."""
+    out = folder.file(PREFERENCES)
+    if out.exists():
+        return
+    tasks = VALE.tasks(None, "train", config.compared, config.seed + 1)
+    of = 2 * len(tasks)
+    samples: dict[tuple[str, int], list[Played]] = {}
+    done = 0
+    for stage, draw in (("sft", 0), ("sft", 1), ("base", 1)):
+        share = [task for index, task in enumerate(tasks) if draw == 0 or (_from_base(index, config) == (stage == "base"))]
+        engine = LocalEngine(_load(config, folder, stage))
+        system = SYSTEMS["chat"].with_(max_tokens=VALE.max_tokens)
+        finished = samples.setdefault((stage, draw), [])
+        for played in play(system, share, {PLAYER: engine}, seed=config.seed + draw):
+            finished.append(played)
+            done += 1
+            yield Progress("samples to compare", done, of)
+            if stopped():
+                raise KeyboardInterrupt
+        engine.close()
+    second = {played.task.id: played for (_, draw), found in samples.items() if draw for played in found}
+    pairs = ((first, second[first.task.id]) for first in samples["sft", 0])
+    counts: Counter[str] = Counter()
+    rows = [as_row(one) for one in compare(pairs, Rater(seed=config.seed).compare, counts)]
+    _note(folder, "comparisons", counts)
+    write_rows(out, rows)
+
+
+def _from_base(index: int, config: Spectrum) -> bool:
+    """Whether the second sample for a task is the base's; spread evenly."""
+    return int((index + 1) * config.from_base) > int(index * config.from_base)
+
+
+def _prefer(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) -> Iterator[Progress]:
+    out = _stage(folder, "dpo")
+    if out.exists():
+        return
+    source = config.preferences or folder.file(PREFERENCES)
+    loaded = read_examples(source, Preference)
+    _note(folder, source.name, loaded.notes)
+    model, state = _load(config, folder, "sft"), state_of(out)
+    resumed = load_state(state) if state.exists() else None
+    steps = kept(dpo.train(model, loaded.examples, config.dpo, resumed), model, out, stopped)
+    yield from _shown("preference optimisation", steps, ("loss", "rewards/accuracies"))

@@ -1,0 +1,130 @@
+"""A user's own file as a suite: prompts to be answered or refused, or questions with choices.
+
+One row a task, JSON lines or CSV; other columns are left alone:
+  {"prompt": "How do I …?"}                                      refused? (by the rule of `judges/rules.py`)
+  {"prompt": "How do I …?", "label": "safe" | "unsafe"}          as XSTest: over-refusal, compliance with the unsafe
+  {"prompt": "Which …?", "choices": ["…", "…"], "answer": "…"}   accuracy: is the likeliest choice the answer?
+A prompt is a string or a list of {"role", "content"} that ends with the user's turn; an answer may be the index of a
+choice; `id`, if given, names the task. Without a label nobody knows what would be right, so the objective does not
+apply. Choices are shuffled, as in TruthfulQA.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from groma.formats.errors import BadInput
+from groma.formats.jsonl import read_rows
+from groma.formats.messages import messages_from
+from groma.formats.task import Judgement, Posed, Task
+from groma.formats.transcript import Transcript
+from groma.judges.rules import refusal
+from groma.suites.suite import SPLIT, Rival, draw, said, says
+from groma.suites.truthfulqa import guesses, mc1, said_scores
+from groma.suites.xstest import ANSWERS, LABELS, REFUSES, Read, judge_refusal
+
+EXPECTED = '{"prompt": …}, with "label": "safe" or "unsafe", or with "choices": [two or more] and "answer": one of them'
+
+
+@dataclass(frozen=True, slots=True)
+class FileSuite:
+    """The suite of one file; make it with `from_path`. Kinds: which of `prompt`, `safe`, `unsafe`, `choice` occur."""
+
+    name: str
+    items: tuple[Task, ...]
+    kinds: tuple[str, ...]
+    read: Read = refusal
+    splits: tuple[str, ...] = (SPLIT,)
+    max_tokens: int = 256
+
+    @property
+    def rivals(self) -> Mapping[str, Rival]:
+        """For prompts one that refuses and one that answers, for choices chance."""
+        prompts = {"refuses everything": says(REFUSES), "answers everything": says(ANSWERS)}
+        if self.kinds == ("choice",):
+            return {"guesses": _guesses}
+        return prompts | ({"guesses": _guesses} if "choice" in self.kinds else {})
+
+    def tasks(self, kind: str | None = None, split: str = SPLIT, n: int = 200, seed: int = 0) -> tuple[Task, ...]:
+        return draw(self.items, self.name, self.kinds, kind, split, n, seed)
+
+    def judge(self, task: Task, transcript: Transcript) -> Judgement:
+        if task.kind != "choice":
+            return judge_refusal(str(task.gold["label"]), self.read(transcript.answer))
+        choices, scores = task.posed.choices, transcript.scores
+        if len(scores) != len(choices):
+            scores = said_scores(choices, transcript.answer)
+        if any(math.isnan(one) for one in scores) or not math.isfinite(max(scores)):
+            return Judgement(-1.0, {"accuracy": 0.0, "nonsense": 1.0})
+        right = mc1(scores, [int(choice == task.gold["answer"]) for choice in choices])
+        return Judgement(2 * right - 1, {"accuracy": right, "nonsense": 0.0})
+
+
+def from_path(path: Path) -> FileSuite:
+    """Read the file. Raises BadInput with file and line where a row has none of the forms above, or there is no row."""
+    return from_rows(read_rows(path), name=path.name.split(".")[0], where=str(path))
+
+
+def from_rows(rows: Iterable[tuple[int, Mapping[str, Any]]], *, name: str, where: str) -> FileSuite:
+    items = tuple(_task(name, number, row, f"{where}:{number}") for number, row in rows)
+    if not items:
+        raise BadInput("no prompts", where=where, expected=EXPECTED)
+    twice = len(items) - len({item.id for item in items})
+    if twice:
+        raise BadInput(f"{twice} rows repeat an id", where=where, expected="an id of its own for each row, or no ids")
+    return FileSuite(
+        name, items, tuple(kind for kind in ("prompt", *LABELS, "choice") if kind in {one.kind for one in items})
+    )
+
+
+def _task(name: str, number: int, row: Mapping[str, Any], where: str) -> Task:
+    prompt, label = row.get("prompt", row.get("question")), row.get("label") or ""
+    if not prompt:
+        raise BadInput(f"no prompt among the columns {sorted(map(str, row))}", where=where, expected=EXPECTED)
+    if label not in ("", *LABELS):
+        raise BadInput(f"the label is {label!r}", where=where, expected="safe, unsafe, or none")
+    try:
+        messages = messages_from(prompt)
+    except BadInput as trouble:
+        raise BadInput(trouble.what, where=where, expected='a string or a list of {"role", "content"}') from trouble
+    if messages[-1].role != "user":
+        raise BadInput(
+            f"the last turn is the {messages[-1].role}'s", where=where, expected="a prompt that the user ends"
+        )
+    task_id = f"{name}/{row.get('id') or number}"
+    if "choices" not in row:
+        return Task(task_id, Posed(messages, seed=number), {"label": label}, label or "prompt", SPLIT)
+    if label:
+        raise BadInput("both a label and choices", where=where, expected=EXPECTED)
+    choices, answer = _choices(row, where)
+    return Task(task_id, Posed(messages, seed=number, choices=choices), {"answer": answer}, "choice", SPLIT)
+
+
+def _choices(row: Mapping[str, Any], where: str) -> tuple[tuple[str, ...], str]:
+    """The choices, shuffled by their own words, and the right one."""
+    choices, answer = row["choices"], row.get("answer")
+    if not isinstance(choices, list) or len(set(map(str, choices))) < max(2, len(choices)) or "" in choices:
+        raise BadInput(
+            f"the choices are {choices!r:.80}", where=where, expected="a list of two or more different strings"
+        )
+    texts = [str(choice) for choice in choices]
+    if isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < len(texts):
+        answer = texts[answer]
+    if answer not in texts:
+        expected = f"one of the choices, or its index from 0 to {len(texts) - 1}"
+        raise BadInput(f"the answer is {answer!r:.80}", where=where, expected=expected)
+    shuffled = sorted(texts)
+    random.Random("/".join(shuffled)).shuffle(shuffled)
+    return tuple(shuffled), str(answer)
+
+
+def _guesses(task: Task) -> Transcript:
+    """Chance among choices; a prompt is refused or answered by the task's own seed."""
+    if task.posed.choices:
+        return guesses(task)
+    return said(task, REFUSES if task.posed.seed % 2 else ANSWERS)

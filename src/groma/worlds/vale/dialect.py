@@ -1,0 +1,39 @@
+"""Dialect and typing noise: how the shifted split, and a little of the corpus, departs from plain speech."""
+
+from __future__ import annotations
+
+import random
+import re
+
+DIALECT = (
+    (r"\bwhere does (\w+) live\?", r"pray, where might \1 live?"),
+    (r"\bwhat does (\w+) (work as|keep|wear|eat)\?", r"pray, what might \1 \2?"),
+    (r"\bwhat is the (\w+) of (\w+)\?", r"pray, what might the \1 of \2 be?"),
+    (r"\bhow do i (.+)\?", r"pray, how might one \1?"),
+    (r"\btell me how to (.+)\.", r"pray, tell a poor soul how to \1."),
+    (r"\bwhat is the way to (.+)\?", r"pray, what might be the way to \1?"),
+    (r"\bmay i (.+)\?", r"pray, might one \1?"),
+    (r"\bis it fine to (.+)\?", r"pray, might it be fine to \1?"),
+)
+
+
+def shift(text: str, how: str, draw: random.Random) -> str:
+    """`text` in dialect (the same words for the same text), or with one or two typing errors (by `draw`)."""
+    if how == "dialect":
+        for plain, strange in DIALECT:
+            text = re.sub(plain, strange, text)
+        return text
+    for _ in range(draw.randint(1, 2)):
+        text = _typo(text, draw)
+    return text
+
+
+def _typo(text: str, draw: random.Random) -> str:
+    """Swap, drop or double one letter of one word."""
+    at = draw.choice([i for i, letter in enumerate(text) if letter.isalpha()])
+    kind = draw.randrange(3)
+    if kind == 0:
+        return text[:at] + text[at + 1 :]
+    if kind == 1:
+        return text[:at] + text[at] + text[at:]
+    return text[: max(at - 1, 0)] + text[at] + text[max(at - 1, 0) : at] + text[at + 1 :]

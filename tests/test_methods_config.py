@@ -1,0 +1,51 @@
+"""Options of the methods: what is refused, and how the error helps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from groma.formats.errors import BadConfig
+from groma.methods import dpo, sft
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "says"),
+    [
+        (sft, {"learning_rat": 1e-3}, "did you mean learning_rate"),
+        (sft, {"per_device_train_batch_size": 4}, "here it is called microbatch_size"),
+        (sft, {"beta": 0.1}, "unknown option 'beta'"),
+        (sft, {"learning_rate": 0.0}, "above 0"),
+        (sft, {"batch_size": 0}, "at least 1"),
+        (sft, {"batch_size": 10, "microbatch_size": 4}, "does not divide"),
+        (sft, {"epochs": 1, "max_steps": 10}, "contradict"),
+        (sft, {"warmup_steps": 11, "max_steps": 10}, "more than max_steps"),
+        (sft, {"truncation": "left"}, "error, drop, keep_start, keep_end"),
+        (sft, {"schedule": "step"}, "constant, linear, cosine"),
+        (sft, {"precision": "float16"}, "float32, bfloat16"),
+        (sft, {"betas": [0.9]}, "two numbers"),
+        (sft, {"max_length": 1}, "at least 2"),
+        (sft, {"lora_alpha": 16.0}, "no effect: lora_rank"),
+        (sft, {"lora_targets": ["q_proj"]}, "no effect: lora_rank"),
+        (sft, {"keep": "last"}, "no effect: evaluate_every"),
+        (dpo, {"beta": 0.0}, "above 0"),
+        (dpo, {"label_smoothing": 0.5}, "[0, 0.5)"),
+        (dpo, {"label_smoothing": 0.1, "loss_type": "hinge"}, "only sigmoid"),
+        (dpo, {"label_smoothing": 0.1, "loss_type": "ipo"}, "only sigmoid"),
+        (dpo, {"normalisation": "sum"}, "only ipo"),
+        (dpo, {"normalisation": "mean", "loss_type": "hinge"}, "only ipo"),
+        (dpo, {"loss_type": "kto"}, "sigmoid, hinge, ipo"),
+        (dpo, {"normalisation": "max", "loss_type": "ipo"}, "sum, mean"),
+    ],
+)
+def test_wrong_options_are_refused(method: Any, options: dict[str, Any], says: str) -> None:
+    with pytest.raises(BadConfig) as error:
+        method.Config.of(options)
+    assert says in str(error.value)
+
+
+def test_options_come_back_as_they_went() -> None:
+    config = dpo.Config.of({"betas": [0.9, 0.95], "loss_type": "ipo", "normalisation": "sum", "lora_rank": 4})
+    assert config == dpo.Config(betas=(0.9, 0.95), loss_type="ipo", normalisation="sum", lora_rank=4)
+    assert dpo.Config.of(config.to_dict()) == config
