@@ -2,8 +2,8 @@
 
     python scripts/make_docs.py [--check] [FILE]
 
-Commands are those in the table COMMANDS of `groma.cli`; one whose usage line offers a choice ("usage: groma align sft|dpo")
-is followed into each. The help comes from running the program, in black and white and 100 columns wide.
+Commands are those in the table COMMANDS of `groma.cli`; one whose usage line offers a choice ("groma align sft|dpo")
+is followed into each. The help is the program's own, in black and white and 100 columns wide.
 """
 
 from __future__ import annotations

@@ -34,6 +34,7 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
     "report": ("formats",),
     "commands": (*ABOVE_STUDIES, "studies", "report"),
     "cli": (*ABOVE_STUDIES, "studies", "report", "commands"),
+    "__main__": ("cli",),
 }
 """What each layer may import of the package, beside itself. `commands` holds the options of the command line."""
 
@@ -128,7 +129,7 @@ def layer_of(module: str) -> str:
     return (*module.split("."), "")[1] if module.split(".")[0] == PACKAGE else module
 
 
-KNOWN = {"", *LAYERS, "__main__"}
+KNOWN = {"", *LAYERS}
 
 
 def _may_import(layer: str, top: str, file: Path) -> bool:

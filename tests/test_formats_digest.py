@@ -62,11 +62,11 @@ def test_what_has_no_canonical_form_is_refused(part: object) -> None:
 
 
 def test_files_count_by_name_content_and_order(tmp_path: Path) -> None:
-    for name, content in (("a", b"1"), ("b", b"2"), ("c/a", b"1"), ("d/a", b"2")):
+    for name, content in (("a", b"1"), ("b", b"2"), ("c/a", b"1"), ("d/a", b"2"), ("e", b"1")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
-    a, b, same, changed = (tmp_path / name for name in ("a", "b", "c/a", "d/a"))
+    a, b, same, changed, renamed = (tmp_path / name for name in ("a", "b", "c/a", "d/a", "e"))
     assert digest_files([a, b]) == digest_files([str(same), b])
-    assert len({digest_files(paths) for paths in ([a, b], [b, a], [a], [changed, b], [])}) == 5
+    assert len({digest_files(paths) for paths in ([a, b], [b, a], [a], [changed, b], [renamed, b], [])}) == 6
     with pytest.raises(BadInput, match="absent"):
         digest_files([tmp_path / "absent"])

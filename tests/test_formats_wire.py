@@ -47,7 +47,7 @@ vectors = arrays.arrays(
     st.sampled_from(["<f2", "<f4", "<f8", "<i8", ">f4", "?"]), arrays.array_shapes(min_dims=1, max_dims=2, min_side=0)
 )
 positions = st.none() | ids
-VALUES = st.one_of(
+KINDS = (
     st.builds(
         Generate,
         prompt=prompts,
@@ -114,8 +114,10 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-@given(VALUES | st.lists(VALUES, max_size=3).map(tuple))
-def test_every_value_comes_back_from_strict_json_as_it_was(value: Any) -> None:
+@pytest.mark.parametrize("kind", [*KINDS, st.lists(st.one_of(KINDS), max_size=3).map(tuple)])
+@given(data=st.data())
+def test_every_value_comes_back_from_strict_json_as_it_was(data: st.DataObject, kind: st.SearchStrategy[Any]) -> None:
+    value = data.draw(kind)
     sent = json.dumps(to_plain(value), allow_nan=False)
     assert same(from_plain(json.loads(sent)), value)
 

@@ -14,7 +14,7 @@ from groma.formats.errors import BadConfig, BadInput
 from groma.formats.examples import Demonstration
 from groma.formats.messages import Message
 from groma.methods import sft
-from groma.methods.checkpoint import check_generation, load_state, save_folder, save_state
+from groma.methods.checkpoint import load_state, save_folder, save_state
 from groma.models.load import Model, load
 
 SHOWN = [Demonstration((Message("user", word),), (Message("assistant", word),)) for word in ("the", "hello", "no")]
@@ -43,7 +43,8 @@ def test_the_folder_is_loaded_by_transformers(
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert tokenizer.chat_template == model.tokenizer.chat_template is not None
     assert tokenizer("the hello")["input_ids"] == model.tokenizer("the hello")["input_ids"]
-    assert GenerationConfig.from_pretrained(folder).eos_token_id == model.net.generation_config.eos_token_id
+    ends = GenerationConfig.from_pretrained(folder).eos_token_id
+    assert ends == [model.tokenizer.eos_token_id, model.end_id], "the token that ends a turn in training ends it here"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert {path.suffix for path in folder.iterdir()} <= {".json", ".safetensors", ".jinja"}
 
@@ -67,6 +68,9 @@ def test_adapters_are_folded_in_while_the_run_goes_on(
 def test_the_type_of_the_weights_can_be_chosen(model: Model, tmp_path: Path) -> None:
     folder = save_folder(model, tmp_path / "half", dtype=torch.bfloat16)
     assert AutoModelForCausalLM.from_pretrained(folder, dtype="auto").dtype == torch.bfloat16
+    whole = save_folder(model, tmp_path / "whole")
+    sizes = [(one / "model.safetensors").stat().st_size for one in (folder, whole)]
+    assert sizes[0] < 0.6 * sizes[1], "tied weights are written once"
     assert {weight.dtype for weight in model.net.parameters()} == {torch.float32}
 
 
@@ -99,9 +103,10 @@ def test_a_pad_token_among_the_end_tokens_is_refused(model: Model, tmp_path: Pat
     assert not (tmp_path / "out").exists()
     folder = save_folder(model, tmp_path / "out", unset_pad=True)
     written = GenerationConfig.from_pretrained(folder)
-    assert (written.pad_token_id, written.eos_token_id) == (None, ends)
+    kept = ends if isinstance(ends, list) else [ends]
+    assert (written.pad_token_id, written.eos_token_id) == (None, [*kept, model.end_id])
     assert model.net.generation_config.pad_token_id == 7
-    assert check_generation(model, unset_pad=True).eos_token_id == ends
+    assert model.net.generation_config.eos_token_id == ends
 
 
 class TestState:

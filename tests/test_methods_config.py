@@ -45,6 +45,12 @@ def test_wrong_options_are_refused(method: Any, options: dict[str, Any], says: s
     assert says in str(error.value)
 
 
+@pytest.mark.parametrize(("batch", "micro"), [(1, 1), (6, 6), (8, 8), (12, 6), (32, 8), (11, 1)])
+def test_microbatches_are_small_unless_said_otherwise(batch: int, micro: int) -> None:
+    assert sft.Config(batch_size=batch).microbatch == micro
+    assert sft.Config(batch_size=batch, microbatch_size=batch).microbatch == batch
+
+
 def test_options_come_back_as_they_went() -> None:
     config = dpo.Config.of({"betas": [0.9, 0.95], "loss_type": "ipo", "normalisation": "sum", "lora_rank": 4})
     assert config == dpo.Config(betas=(0.9, 0.95), loss_type="ipo", normalisation="sum", lora_rank=4)

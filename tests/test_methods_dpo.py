@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save
 from torch import Tensor
 
-from groma.formats.examples import Demonstration, Preference
+from groma.formats.examples import Demonstration, Preference, read_examples
 from groma.formats.messages import Message
+from groma.formats.whole import write_whole
 from groma.methods import adapters, dpo, reference, sft, tokens
 from groma.methods.forward import pair_logprobs
 from groma.models.load import Model, load
@@ -173,6 +175,7 @@ class TestReference:
         computed = reference._scored
 
         def counted(net: Any, pairs: Any, batches: Any, config: Any) -> Any:
+            batches = list(batches)
             groups.append(len(batches))
             return computed(net, pairs, batches, config)
 
@@ -197,7 +200,7 @@ class TestReference:
         if damage == "torn":
             file.write_bytes(file.read_bytes()[:-7])
         else:
-            reference._write(file, true + 1.0)
+            write_whole(file, save({"logprobs": true + 1.0}))
         with caplog.at_level(logging.WARNING):
             assert torch.equal(reference.logprobs(model.net, pairs, groups, config, tmp_path), true)
         assert "computed anew" in caplog.text
@@ -222,6 +225,18 @@ def test_training_widens_the_margin(model: Model) -> None:
     assert steps[-1].metrics["rewards/accuracies"] == 1.0
     last = steps[-1].metrics
     assert last["rewards/margins"] == pytest.approx(last["rewards/chosen"] - last["rewards/rejected"], abs=1e-5)
+
+
+def test_learns_from_real_preferences(model: Model, shared_data: Callable[[str], Path]) -> None:
+    """The first dialogues of HH-RLHF's harmless test split: two columns with whole dialogues, some over many turns."""
+    (file,) = shared_data("hh_rlhf_harmless_test").glob("*.jsonl.gz")
+    examples = read_examples(file, Preference).examples[:24]
+    config = dpo.Config(batch_size=8, epochs=2, learning_rate=1e-3, max_length=512)
+    steps = list(dpo.train(model, examples, config))
+    dropped = steps[0].notes["dropped: longer than 512 tokens"]
+    assert steps[-1].of == 2 * math.ceil((24 - dropped) / 8)
+    assert steps[0].metrics["loss"] == pytest.approx(math.log(2), abs=1e-6)
+    assert steps[-1].metrics["loss"] < 0.65 and steps[-1].metrics["supervised_eos_fraction"] == 1.0
 
 
 def test_margins_are_not_used_silently(model: Model) -> None:

@@ -14,9 +14,8 @@ from torch import Tensor
 from groma.formats.errors import BadConfig, BadInput
 from groma.formats.examples import Demonstration, Preference
 from groma.formats.messages import Message
-from groma.methods import adapters, batches, dpo, optimiser, sft
+from groma.methods import dpo, sft
 from groma.methods.checkpoint import load_state, save_state
-from groma.methods.config import Config
 from groma.methods.state import State, Step
 from groma.models.load import Model, load
 
@@ -226,46 +225,6 @@ class TestEvaluation:
         assert step.evaluation["loss"] == pytest.approx(0.693147, abs=1e-5)
 
 
-class TestAdapters:
-    def test_only_they_are_trained_and_they_are_folded_in_at_the_end(self, model: Model) -> None:
-        before = weights(model)
-        steps = sft.train(model, SHOWN, sft.Config(lora_rank=2, lora_targets=("q_proj",), learning_rate=1e-2))
-        state = next(steps).state
-        assert all("q_proj.lora_" in name for name in state.weights)
-        ids = torch.tensor([[5, 6, 7, 8]])
-        adapted = model.net(ids).logits
-        steps.close()
-        after = weights(model)
-        changed = {name for name in before if not torch.equal(before[name], after[name])}
-        assert after.keys() == before.keys()
-        assert changed == {name for name in before if "q_proj" in name}
-        assert torch.allclose(model.net(ids).logits, adapted, atol=1e-4)
-        assert all(weight.requires_grad for weight in model.net.parameters())
-
-    def test_scale_is_alpha_over_rank(self, tiny_model: Callable[..., Path]) -> None:
-        changes = []
-        for alpha in (2.0, 8.0):
-            net = load(tiny_model("llama")).net
-            before = net.model.layers[0].mlp.up_proj.weight.detach().clone()
-            adapters.attach(net, Config(lora_rank=4, lora_alpha=alpha))
-            torch.nn.init.ones_(net.model.layers[0].mlp.up_proj.lora_B["default"].weight)
-            adapters.merge(net)
-            changes.append(net.model.layers[0].mlp.up_proj.weight - before)
-        assert torch.allclose(changes[1], 4 * changes[0], atol=1e-5) and changes[0].abs().max() > 1e-3
-
-    @pytest.mark.parametrize("target", ["no_proj", "lm_head", "embed_tokens"])
-    def test_targets_that_cannot_be_are_refused(self, model: Model, target: str) -> None:
-        with pytest.raises(BadConfig, match="down_proj, gate_proj"):
-            next(sft.train(model, SHOWN, sft.Config(lora_rank=2, lora_targets=(target,))))
-
-    def test_the_callers_random_state_is_left_alone(self, model: Model) -> None:
-        torch.manual_seed(3)
-        expected = torch.rand(1)
-        torch.manual_seed(3)
-        run(sft, model, SHOWN, lora_rank=2)
-        assert torch.equal(torch.rand(1), expected)
-
-
 @pytest.mark.parametrize("architecture", ["qwen3", "gemma3", "mistral", "gpt2"])
 def test_every_architecture_learns(tiny_model: Callable[..., Path], architecture: str) -> None:
     options = {"batch_size": 8, "epochs": 12, "learning_rate": 5e-3}
@@ -282,63 +241,3 @@ def test_bfloat16_is_near_float32_and_keeps_float32_weights(tiny_model: Callable
     assert rough.metrics["loss"] != fine.metrics["loss"]
     assert rough.metrics["loss"] == pytest.approx(fine.metrics["loss"], rel=0.05)
     assert {weight.dtype for weight in model.net.parameters()} == {torch.float32}
-
-
-class TestBatches:
-    def test_every_example_once_an_epoch_in_another_order(self) -> None:
-        epochs = [
-            list(itertools.chain(*(batches.batch(10, 4, 7, step) for step in steps)))
-            for steps in (range(3), range(3, 6))
-        ]
-        assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(10))
-        assert epochs[0] != epochs[1]
-        assert batches.batch(10, 4, 7, 4) == epochs[1][4:8]
-        assert batches.batch(10, 4, 8, 0) != batches.batch(10, 4, 7, 0)
-
-    def test_microbatches_hold_rows_of_like_length(self) -> None:
-        lengths = [3, 9, 4, 8, 2, 7]
-        config = Config(batch_size=6, microbatch_size=2)
-        groups = batches.of_step(lengths, config, 0)
-        assert [[lengths[index] for index in group] for group in groups] == [[9, 8], [7, 4], [3, 2]]
-        assert batches.of_all(lengths, config) == groups
-
-    def test_number_of_steps(self) -> None:
-        assert batches.total_steps(10, Config(batch_size=4)) == 3
-        assert batches.total_steps(10, Config(batch_size=4, epochs=2)) == 6
-        assert batches.total_steps(10, Config(batch_size=4, max_steps=5)) == 5
-
-
-class TestSchedule:
-    def sizes(self, **options: Any) -> list[float]:
-        config = Config(learning_rate=1.0, **options)
-        return [optimiser.learning_rate(step, 6, config) for step in range(6)]
-
-    def test_constant(self) -> None:
-        assert self.sizes(schedule="constant", warmup_steps=2) == pytest.approx([1 / 3, 2 / 3, 1, 1, 1, 1])
-
-    def test_linear(self) -> None:
-        assert self.sizes(warmup_steps=2) == pytest.approx([1 / 3, 2 / 3, 1, 0.75, 0.5, 0.25])
-
-    def test_cosine(self) -> None:
-        expected = [1 / 3, 2 / 3, 1, 0.853553, 0.5, 0.146447]
-        assert self.sizes(schedule="cosine", warmup_steps=2) == pytest.approx(expected, abs=1e-6)
-
-    def test_is_what_the_steps_report(self, model: Model) -> None:
-        steps = run(sft, model, SHOWN, batch_size=2, warmup_steps=1, learning_rate=0.1)
-        assert [step.metrics["learning_rate"] for step in steps] == pytest.approx([0.05, 0.1, 0.2 / 3, 0.1 / 3])
-
-    def test_decay_spares_vectors(self, model: Model) -> None:
-        groups = optimiser.adamw(model.net, Config(weight_decay=0.1)).param_groups
-        assert [group["weight_decay"] for group in groups] == [0.1, 0.0]
-        assert all(weight.ndim == 1 for weight in groups[1]["params"])
-
-
-def test_clipping_bounds_the_update(tiny_model: Callable[..., Path]) -> None:
-    reported = []
-    for limit in (None, 0.5):
-        model = load(tiny_model("llama"))
-        steps = sft.train(model, SHOWN, sft.Config(max_grad_norm=limit))
-        reported.append(next(steps).metrics["grad_norm"])
-        norm = torch.stack([weight.grad.norm() for weight in model.net.parameters() if weight.grad is not None]).norm()
-        assert norm.item() == pytest.approx(limit or reported[0], rel=1e-4)
-    assert reported[0] == reported[1] > 0.5

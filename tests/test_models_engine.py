@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -129,7 +130,7 @@ def test_the_longest_waiting_request_is_in_the_next_batch(model: Model) -> None:
     for ticket, words in enumerate((1, 30, 1, 1, 1)):
         engine.submit(ticket, Generate(prompt="on " * words, max_tokens=1), 0)
     answered = [sorted(ticket for ticket, _ in engine.poll()) for _ in range(3)]
-    assert 0 in answered[0] and 1 in answered[1] and sorted(sum(answered, [])) == [0, 1, 2, 3, 4]
+    assert 0 in answered[0] and 1 in answered[1] and sorted(chain.from_iterable(answered)) == [0, 1, 2, 3, 4]
     assert engine.poll() == []
 
 

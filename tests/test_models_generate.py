@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,7 +50,7 @@ def llama(tiny_model: TinyModel) -> Model:
 
 
 def rows_of(model: Model, **options: object) -> list[Row]:
-    """Six ragged prompts, from 2 to 33 tokens, so longer and shorter than the sliding windows; the second stands twice."""
+    """Ragged prompts of 2 to 33 tokens, shorter and longer than the sliding windows; the second stands twice."""
     ids = [tuple(model.tokenizer.encode(text)) for text in (*PROMPTS, PROMPTS[1])]
     return [Row(one, **{"max_tokens": 12, "seed": number, **options}) for number, one in enumerate(ids)]
 
@@ -61,6 +63,21 @@ def generated(model: Model, row: Row) -> tuple[int, ...]:
         eos_token_id=list(model.eos_ids), pad_token_id=model.pad_id,
     )  # fmt: skip
     return tuple(told[0, len(row.prompt_ids) :].tolist())
+
+
+def saying(model: Model, row: Row, text: str) -> Model:
+    """The same model, whose network is made to say `text` behind the prompt of `row`."""
+    words = model.tokenizer.encode(text, add_special_tokens=False)
+    net = deepcopy(model.net)
+
+    def speak(module: object, args: object, kwargs: dict[str, Any], told: Any) -> Any:
+        place = len(row.prompt_ids) - 1 if kwargs["position_ids"] is None else int(kwargs["position_ids"][0, -1])
+        told.logits[:, -1] = 0
+        told.logits[:, -1, words[place - len(row.prompt_ids) + 1]] = 1000
+        return told
+
+    net.register_forward_hook(speak, with_kwargs=True)
+    return replace(model, net=net)
 
 
 def plain_logprobs(model: Model, row: Row, drawn: Sampled, temperature: float) -> torch.Tensor:
@@ -88,6 +105,15 @@ def test_greedy_equals_generate_when_rows_end_at_different_steps(model: Model) -
     drawn = sample(ended, rows)
     assert [one.token_ids for one in drawn] == [generated(ended, row) for row in rows]
     assert len({len(one.token_ids) for one in drawn}) > 2 and {one.stop for one in drawn} >= {"end"}
+
+
+def test_a_window_that_an_architecture_has_as_an_option(tiny_model: TinyModel) -> None:
+    """Qwen3's plain mask is made by us, unless some of its layers slide."""
+    options = {"use_sliding_window": True, "sliding_window": 6, "max_window_layers": 1}
+    sliding, plain = load(tiny_model("qwen3", **options)), load(tiny_model("qwen3"))
+    rows = rows_of(sliding, temperature=0.0)
+    drawn = [one.token_ids for one in sample(sliding, rows)]
+    assert drawn == [generated(sliding, row) for row in rows] != [generated(plain, row) for row in rows]
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
@@ -240,15 +266,10 @@ def test_streams_of_neighbouring_seeds_are_independent() -> None:
 
 
 def test_a_stop_string_is_cut_off_and_its_tokens_are_kept(llama: Model) -> None:
-    row = replace(rows_of(llama, temperature=0.0, max_tokens=20)[1])
-    whole = sample(llama, [row])[0]
-    letters = whole.text[5:7]
-    drawn = sample(llama, [replace(row, stop=("never said", letters))])[0]
-    at = whole.text.find(letters)
-    assert drawn.stop == "stop" and drawn.text == whole.text[:at]
-    assert whole.token_ids[: len(drawn.token_ids)] == drawn.token_ids
-    said = llama.tokenizer.decode(drawn.token_ids)
-    assert letters in said and letters not in llama.tokenizer.decode(drawn.token_ids[:-1])
+    row = Row((1, 2, 3), 60, stop=("?", "京 xyz"))
+    drawn = sample(saying(llama, row, "ab c京 x, the 京 xyzabc"), [row])[0]
+    assert (drawn.text, drawn.stop) == ("ab c京 x, the ", "stop")
+    assert llama.tokenizer.decode(drawn.token_ids) == "ab c京 x, the 京 xyz", "the token that completes it is the last"
 
 
 def test_a_stop_string_ends_its_row_and_no_other(llama: Model) -> None:

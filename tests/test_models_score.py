@@ -1,4 +1,4 @@
-"""Log-probabilities: equal to the plain forward pass, whatever is shared, padded, capped or wrapped; gradients as well."""
+"""Log-probabilities: equal to the plain forward pass, whatever is shared, padded, capped or wrapped; gradients, too."""
 
 from __future__ import annotations
 

@@ -36,8 +36,19 @@ REWRITING = (
     "{{ bos_token }}{% for m in messages %}<{{ m.role }}>{% if not loop.last %}(old) {% endif %}{{ m.content }}<end>"
     "{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
 )
-NO_SYSTEM = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system here') }}{% endif %}{{ m.content }}{% endfor %}"
-WITH_TOOLS = "{% for tool in tools or [] %}[{{ tool.function.name }}]{% endfor %}{% for m in messages %}{{ m.content }}{% endfor %}"
+NO_SYSTEM = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system here') }}{% endif %}"
+    "{{ m.content }}{% endfor %}"
+)
+WITH_TOOLS = (
+    "{% for one in tools or [] %}[{{ one.function.name }}]{% endfor %}"
+    "{% for m in messages %}{{ m.content }}{% endfor %}"
+)
+OPENING = "{% if add_generation_prompt %}<assistant>{% endif %}"
+ENDLESS = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}" + OPENING
+MELTING = "{% for m in messages %}{{ m.role }} t{{ m.content }}<end>{% endfor %}" + OPENING.replace(
+    "<assistant>", "assistant t"
+)
 
 
 @pytest.fixture
@@ -103,7 +114,7 @@ def test_a_tokenizer_that_ends_every_text_does_not_end_a_prompt(model: Model) ->
 
 
 def test_roles_that_the_template_refuses(model: Model) -> None:
-    with pytest.raises(BadInput, match="refuses turns of system, user(.|\n)*no system here"):
+    with pytest.raises(BadInput, match=r"refuses turns of system, user(.|\n)*no system here"):
         render(templated(model, NO_SYSTEM), TALK[:2])
 
 
@@ -169,19 +180,13 @@ def test_a_template_that_rewrites_earlier_turns_is_refused(model: Model) -> None
 
 
 def test_a_template_without_an_end_gets_the_end_token(model: Model) -> None:
-    endless = templated(
-        model,
-        "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}",
-    )
+    endless = templated(model, ENDLESS)
     ids, mask = completion_spans(endless, TALK)
     assert said(endless, ids, mask) == ["the one", "on and on.<eos>"]
 
 
 def test_an_answer_that_melts_into_the_opening_is_refused(model: Model) -> None:
-    melting = templated(
-        model,
-        "{% for m in messages %}{{ m.role }} t{{ m.content }}<end>{% endfor %}{% if add_generation_prompt %}assistant t{% endif %}",
-    )
+    melting = templated(model, MELTING)
     with pytest.raises(BadInput, match="melts"):
         completion_spans(melting, (Message("user", "x"), Message("assistant", "he")))
 

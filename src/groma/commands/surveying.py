@@ -15,8 +15,9 @@ import tyro
 from groma.commands.console import no_effect, out
 from groma.formats.errors import BadConfig
 from groma.formats.run_folder import RunFolder
+from groma.measures.outcomes import OUTCOMES
 from groma.report.page import write_page
-from groma.report.table import tables
+from groma.report.table import sentences, tables
 from groma.studies.matrix import Plan, versions
 from groma.suites import library
 from groma.suites.suite import Suite
@@ -104,6 +105,7 @@ def run_folder(
         "suites": [suite_from(options.on, options.data).name],
         "notes": [],
         "settings": settings,
+        "outcomes": {name: {"title": one.title, "explanation": one.explanation} for name, one in OUTCOMES.items()},
         "done": False,
     }
     if not options.resume:
@@ -125,6 +127,9 @@ def finish(folder: RunFolder, seconds: float) -> None:
     manifest |= {"done": True, "seconds": manifest.get("seconds", 0.0) + seconds}
     folder.write_json("manifest.json", manifest)
     page = write_page(folder.path)
-    for table in tables(folder.records()):
+    order = {"stages": manifest["stages"], "systems": manifest["systems"]}
+    for table in tables(folder.records(), **order):
         out.print(table)
+    for sentence in sentences(folder.records(), **order):
+        out.print(sentence, markup=False)
     out.print(f"{seconds:.0f} s. The page: {Path(page).resolve()}")

@@ -51,7 +51,7 @@ def _plain(part: Any) -> Any:
             raise TypeError(f"no digest of a mapping with keys other than strings: {list(part)!r:.80}")
         return {f"${key}" if key.startswith("$") else key: _plain(value) for key, value in part.items()}
     if isinstance(part, np.ndarray | np.generic):
-        array = np.ascontiguousarray(part)
+        array = np.asarray(part)
         return {"$array": [array.dtype.str, list(array.shape), hashlib.sha256(array.tobytes()).hexdigest()]}
     if isinstance(part, Sequence):
         return [_plain(one) for one in part]

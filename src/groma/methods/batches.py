@@ -54,9 +54,8 @@ def _split(indices: Sequence[int], lengths: Sequence[int], config: Config) -> li
 
     The order inside a batch has no influence on the gradient but rounding.
     """
-    size = config.microbatch_size or config.batch_size
     ordered = sorted(indices, key=lambda index: (-lengths[index], index))
-    return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+    return [ordered[start : start + config.microbatch] for start in range(0, len(ordered), config.microbatch)]
 
 
 def pad(rows: Sequence[np.ndarray], device: torch.device) -> tuple[Tensor, Tensor]:

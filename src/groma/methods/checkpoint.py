@@ -10,13 +10,16 @@ import copy
 import os
 import pickle
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import GenerationConfig
 
 from groma.formats.errors import BadConfig, BadInput
+from groma.formats.whole import sync_folder
 from groma.methods import adapters
 from groma.methods.state import Best, State
 from groma.models.model import Model
@@ -37,8 +40,7 @@ def save_folder(model: Model, path: str | Path, *, dtype: torch.dtype | None = N
     generation = check_generation(model, unset_pad=unset_pad)
     weights, config = adapters.merged_weights(model.net), copy.deepcopy(model.net.config)
     if dtype is not None:
-        weights = {name: weight.to(dtype) if weight.is_floating_point() else weight for name, weight in weights.items()}
-        config.dtype = dtype
+        weights, config.dtype = _cast(weights, dtype), dtype
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.parent / f".{path.name}.partial-{os.getpid()}"
     try:
@@ -55,6 +57,13 @@ def save_folder(model: Model, path: str | Path, *, dtype: torch.dtype | None = N
     return path
 
 
+def _cast(weights: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    """The weights in another type; those that share their memory (tied embeddings) still share it."""
+    kept = {weight.data_ptr(): weight for weight in weights.values()}
+    made = {place: weight.to(dtype) if weight.is_floating_point() else weight for place, weight in kept.items()}
+    return {name: made[weight.data_ptr()] for name, weight in weights.items()}
+
+
 def check_free(path: Path) -> None:
     """Refuse a place that already holds something, before any work is done for it."""
     if path.is_dir() and not any(path.iterdir()):
@@ -64,15 +73,19 @@ def check_free(path: Path) -> None:
 
 
 def check_generation(model: Model, *, unset_pad: bool = False) -> GenerationConfig:
-    """The generation configuration to write with `model`. BadConfig where its pad token is one of its end tokens.
+    """The generation configuration to write with `model`: its own, in which the end token that was learned ends a turn.
 
-    Whoever then masks by `!= pad` hides every end from training, and the model never learns to stop. unset_pad: write
-    none instead (models of the Qwen family come with such a pad token; generation falls back to the end token).
+    BadConfig where its pad token is one of its end tokens: whoever then masks by `!= pad` hides every end from
+    training, and the model never learns to stop. unset_pad: write none instead (models of the Qwen family come with
+    such a pad token; generation falls back to the end token).
     """
     config = model.net.generation_config
     generation = GenerationConfig.from_dict(config.to_dict()) if config is not None else GenerationConfig()
     ends = generation.eos_token_id
     ends = [ends] if isinstance(ends, int) else list(ends or ())
+    if model.end_id is not None and model.end_id not in ends:
+        ends = [*ends, model.end_id]
+        generation.eos_token_id = ends
     if generation.pad_token_id is not None and generation.pad_token_id in ends:
         if not unset_pad:
             raise BadConfig(
@@ -94,6 +107,7 @@ def save_state(state: State, path: str | Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 

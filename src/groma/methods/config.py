@@ -44,7 +44,7 @@ class Config:
     batch_size: int = 32
     """Examples (pairs, for preferences) per optimiser step; the last batch of an epoch may be smaller."""
     microbatch_size: int | None = None
-    """Examples that go through the network at once; divides batch_size. None: the whole batch."""
+    """Examples that go through the network at once; divides batch_size. None: the largest divisor up to 8."""
     epochs: int | None = None
     """How often every example is seen. None: once, unless max_steps is given."""
     max_steps: int | None = None
@@ -111,6 +111,11 @@ class Config:
         inert(self, "lora_alpha", "lora_rank is not set: there is no adapter to scale", self.lora_rank is None)
         inert(self, "lora_targets", "lora_rank is not set: there is no adapter to place", self.lora_rank is None)
         inert(self, "keep", "evaluate_every is not set: there is no best to keep", self.evaluate_every is None)
+
+    @property
+    def microbatch(self) -> int:
+        """Examples that go through the network at once: small groups of like length pad little, need little memory."""
+        return self.microbatch_size or max(size for size in range(1, 9) if self.batch_size % size == 0)
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:

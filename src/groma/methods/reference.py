@@ -9,27 +9,25 @@ the truncation made of the data), the batches and the arithmetic; before it is u
 from __future__ import annotations
 
 import logging
-import os
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from groma.formats.digest import digest
+from groma.formats.whole import write_whole
 from groma.methods import batches, digests, training
 from groma.methods.config import Config
 from groma.methods.forward import pair_logprobs
+from groma.methods.progress import told
 from groma.methods.tokens import Pair
 
 log = logging.getLogger(__name__)
 TOLERANCE = 1e-3
 """Nats by which a cached value may differ from a fresh one, per answer, plus as much relative to its size."""
-EVERY = 5.0
-"""Seconds between two lines of progress."""
 
 
 def logprobs(
@@ -50,7 +48,7 @@ def logprobs(
         log.warning("%s does not agree with the model (by up to %g nats): computed anew", file, worst)
     values = _computed(net, pairs, groups, config)
     if file is not None:
-        _write(file, values)
+        write_whole(file, save({"logprobs": values}))
     return values
 
 
@@ -68,17 +66,13 @@ def _key(net: nn.Module, pairs: Sequence[Pair], groups: Sequence[Sequence[int]],
 
 def _computed(net: nn.Module, pairs: Sequence[Pair], groups: Sequence[Sequence[int]], config: Config) -> Tensor:
     values = torch.full((len(pairs), 2), float("nan"))
-    began = told = time.monotonic()
-    for done, (group, scored) in enumerate(zip(groups, _scored(net, pairs, groups, config), strict=True), start=1):
+    watched = told(groups, "reference log-probabilities, batches", log)
+    for group, scored in zip(groups, _scored(net, pairs, watched, config), strict=True):
         values[list(group)] = scored
-        if time.monotonic() - told > EVERY:
-            told = time.monotonic()
-            left = (told - began) * (len(groups) - done) / done
-            log.info("reference log-probabilities: %d of %d batches, %.0f s left", done, len(groups), left)
     return values
 
 
-def _scored(net: nn.Module, pairs: Sequence[Pair], groups: Sequence[Sequence[int]], config: Config) -> Iterator[Tensor]:
+def _scored(net: nn.Module, pairs: Sequence[Pair], groups: Iterable[Sequence[int]], config: Config) -> Iterator[Tensor]:
     for group in groups:
         with torch.no_grad(), training.autocast(net, config):
             yield pair_logprobs(net, [pairs[index] for index in group]).cpu()
@@ -94,13 +88,3 @@ def _read(file: Path, count: int) -> Tensor | None:
         log.warning("%s cannot be read (%s): computed anew", file, error)
         return None
     return values if values.shape == (count, 2) else None
-
-
-def _write(file: Path, values: Tensor) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.partial-{os.getpid()}")
-    try:
-        save_file({"logprobs": values}, partial)
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)

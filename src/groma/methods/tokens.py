@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from groma.formats.errors import BadConfig, BadInput
 from groma.formats.examples import Demonstration, Preference, Text
 from groma.methods.config import Config
+from groma.methods.progress import told
 from groma.models.model import Model
 from groma.models.template import completion_spans, text_spans
 
@@ -53,8 +54,8 @@ class Pair:
 
     @property
     def length(self) -> int:
-        """Of the longer one: what the pair is padded to."""
-        return max(self.chosen.length, self.rejected.length)
+        """Tokens of both."""
+        return self.chosen.length + self.rejected.length
 
     @property
     def rows(self) -> tuple[Row, Row]:
@@ -109,7 +110,7 @@ def _all(
     limit = _limit(model, config)
     notes = Counter[str]()
     rows: list[Made] = []
-    for number, example in enumerate(examples, start=1):
+    for number, example in enumerate(told(examples, "examples to tokens", log), start=1):
         try:
             one = read(example, limit, notes)
         except BadInput as error:

@@ -31,36 +31,38 @@ class RowLayer(DynamicLayer):
             self._keys, self._values = _grown(self._keys, start, self.length), _grown(self._values, start, self.length)
         self._keys[:, :, start : self.length] = key_states
         self._values[:, :, start : self.length] = value_states
-        return self._show()
+        self.keys, self.values = self.shown()
+        return self.keys, self.values
 
     def get_seq_length(self) -> int:
         return self.length
 
-    def gather(self, parts: Sequence[tuple[RowLayer, Tensor, Tensor]]) -> None:
-        """Take rows of other layers: (layer, its rows, their places here). All end at the same, latest position."""
-        first = parts[0][0]._show()
-        rows, self.length = sum(len(places) for *_, places in parts), max(layer.length for layer, *_ in parts)
+    def gather(self, parts: Sequence[tuple[RowLayer, Tensor | None]]) -> None:
+        """Take rows of other layers, one after another, aligned at their ends: (layer, its rows; None for all)."""
+        sizes = [len(layer.shown()[0]) if taken is None else len(taken) for layer, taken in parts]
+        self.length = max(layer.length for layer, _ in parts)
+        first = parts[0][0].shown()
         self.lazy_initialization(*first)
-        self._keys, self._values = (_buffer(one[:1].expand(rows, -1, -1, -1), self.length) for one in first)
-        for layer, taken, places in parts:
-            start = self.length - layer.length
-            for buffer, states in zip((self._keys, self._values), layer._show(), strict=True):
-                buffer[places, :, start : self.length] = states[taken]
+        self._keys, self._values = (_buffer(one[:1].expand(sum(sizes), -1, -1, -1), self.length) for one in first)
+        stop = 0
+        for (layer, taken), size in zip(parts, sizes, strict=True):
+            start, stop, pad = stop, stop + size, self.length - layer.length
+            for buffer, states in zip((self._keys, self._values), layer.shown(), strict=True):
+                buffer[start:stop, :, pad : self.length] = states if taken is None else states[taken]
                 # Zeros, not whatever memory held: a masked position has weight 0, and 0 times infinity is not 0.
-                buffer[places, :, :start] = 0
-        self._show()
+                buffer[start:stop, :, :pad] = 0
+        self.keys, self.values = self.shown()
 
     def shrink(self, count: int, holes: Tensor, fillers: Tensor) -> None:
         """Keep `count` rows: those before it, with the rows `fillers` put into the places `holes`."""
         for buffer in (self._keys, self._values):
             buffer[holes, :, : self.length] = buffer[fillers, :, : self.length]
         self._keys, self._values = self._keys[:count], self._values[:count]
-        self._show()
+        self.keys, self.values = self.shown()
 
-    def _show(self) -> tuple[Tensor, Tensor]:
-        keys, values = self._keys[:, :, : self.length], self._values[:, :, : self.length]
-        self.keys, self.values = keys, values
-        return keys, values
+    def shown(self) -> tuple[Tensor, Tensor]:
+        """The used part of the buffers."""
+        return self._keys[:, :, : self.length], self._values[:, :, : self.length]
 
 
 class RowCache(Cache):
@@ -71,11 +73,11 @@ class RowCache(Cache):
         super().__init__(layers=list(self.rows))
 
     @classmethod
-    def gathered(cls, config: PreTrainedConfig, parts: Sequence[tuple[RowCache, Tensor, Tensor]]) -> RowCache:
-        """A cache of rows of other caches, aligned at their ends: (cache, its rows, their places in the new one)."""
+    def gathered(cls, config: PreTrainedConfig, parts: Sequence[tuple[RowCache, Tensor | None]]) -> RowCache:
+        """A cache of rows of other caches, one after another, aligned at their ends: (cache, its rows; None for all)."""
         whole = cls(config)
         for number, layer in enumerate(whole.rows):
-            layer.gather([(cache.rows[number], taken, places) for cache, taken, places in parts])
+            layer.gather([(cache.rows[number], taken) for cache, taken in parts])
         return whole
 
     def shrink(self, count: int, holes: Tensor, fillers: Tensor) -> None:

@@ -8,6 +8,7 @@ each row's positions are counted from its own first token.
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -34,32 +35,31 @@ class Decoder:
         self.plain = net.config.model_type in PLAIN and not slides(net.config)
         self.last = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(net.forward).parameters else {}
 
-    def read(self, prompts: Sequence[Sequence[int]]) -> Tensor:
-        """Read the prompts; logits (rows, vocabulary) at each one's end."""
-        lengths = torch.tensor([len(one) for one in prompts], device=self.net.device)
-        width = int(lengths.max())
-        self.valid = torch.arange(width, device=self.net.device) >= width - lengths[:, None]
-        self.padded = min(map(len, prompts)) < width
+    def read(self, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, list[int]]:
+        """Read the prompts: logits (rows, vocabulary) at their ends, and of which prompt each row is (shorter ones first)."""
+        order = sorted(range(len(prompts)), key=lambda number: (len(prompts[number]), tuple(prompts[number])))
+        told = [tuple(prompts[number]) for number in order]
+        lengths = self.index([len(one) for one in told])
+        self.valid = torch.arange(len(told[-1]), device=lengths.device) >= len(told[-1]) - lengths[:, None]
+        self.padded = len(told[0]) < len(told[-1])
         self.next = lengths[:, None]
         if not self.shrinks:
             self.cache: Cache = DynamicCache(config=self.net.config)
-            return self._read(prompts, self.cache)
-        unique = sorted(set(map(tuple, prompts)), key=len)
-        places: dict[tuple[int, ...], list[int]] = {one: [] for one in unique}
-        for place, one in enumerate(prompts):
-            places[tuple(one)].append(place)
-        parts, logits = [], []
-        for group in self._groups(unique):
-            cache = RowCache(self.net.config)
-            logits.append(self._read(group, cache))
-            taken = [number for number, one in enumerate(group) for _ in places[one]]
-            parts.append((cache, self.index(taken), self.index([place for one in group for place in places[one]])))
-        if len(parts) == 1 and len(unique) == len(prompts) and parts[0][2].equal(self.index(list(range(len(prompts))))):
-            self.cache = parts[0][0]
-            return logits[0]
-        self.cache = RowCache.gathered(self.net.config, parts)
-        order = torch.cat([target for *_, target in parts]).argsort()
-        return torch.cat([one[taken] for one, (_, taken, _) in zip(logits, parts, strict=True)])[order]
+            return self._read(told, self.cache), order
+        times = Counter(told)
+        parts: list[tuple[RowCache, Tensor | None]] = []
+        logits = []
+        for group in self._groups(list(times)):
+            cache, taken = RowCache(self.net.config), None
+            found = self._read(group, cache)
+            if any(times[one] > 1 for one in group):
+                taken = self.index([number for number, one in enumerate(group) for _ in range(times[one])])
+                found = found[taken]
+            parts.append((cache, taken))
+            logits.append(found)
+        alone = len(parts) == 1 and parts[0][1] is None
+        self.cache = parts[0][0] if alone else RowCache.gathered(self.net.config, parts)
+        return torch.cat(logits), order
 
     def step(self, tokens: Tensor) -> Tensor:
         """Feed one token to each row, (rows,); the next logits (rows, vocabulary)."""

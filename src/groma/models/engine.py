@@ -1,7 +1,7 @@
 """The local engine: answers Generate and Score requests with a model in this process, many at a time.
 
 What is submitted waits until `poll`, which answers one batch: the request that waits longest and those of about its
-length. A reply depends on the request and its seed, not on the batch (see `generate.py`; with `exact`, to the last bit).
+length. A reply depends on the request and its seed, not on the batch (`generate.py`; with `exact`, to the last bit).
 A reply's text is what was sampled behind the prefill. A request that this model cannot serve for its content (too long
 for the context, roles that the template refuses) is answered with a Failure; one of a kind that is never served raises
 Unservable.

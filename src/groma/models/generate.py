@@ -103,7 +103,7 @@ class _Live:
             self.stop = "length"
 
     def _stopped(self, model: Model) -> bool:
-        """Whether a stop string stands in the text. The tail mostly tells: unless special, a token is a byte or more."""
+        """Whether a stop string is in the text. Mostly the tail tells: all but special tokens are a byte or more."""
         reach = max(len(one.encode()) for one in self.row.stop) + 8
         tail = _decode(model, self.token_ids[-reach:])
         return any(one in tail for one in self.row.stop) and any(one in self.text(model) for one in self.row.stop)
@@ -128,9 +128,10 @@ def _decode(model: Model, ids: Sequence[int]) -> str:
 def _run(model: Model, rows: list[Row]) -> list[Sampled]:
     """Sample one batch to its end."""
     every = [_Live(row, min(row.max_tokens, (model.context or 1 << 62) - len(row.prompt_ids))) for row in rows]
-    live, steps = list(every), max(one.limit for one in every)
-    draws, decoder = Draws.of(rows, steps, model.device), Decoder(model.net)
-    logits = decoder.read([row.prompt_ids for row in rows])
+    decoder, steps = Decoder(model.net), max(one.limit for one in every)
+    logits, order = decoder.read([row.prompt_ids for row in rows])
+    live = [every[number] for number in order]
+    draws = Draws.of([one.row for one in live], steps, model.device)
     for step in range(steps):
         tokens, logprobs = draws.draw(logits, step)
         for one, token, logprob in zip(live, tokens.tolist(), logprobs.tolist(), strict=True):

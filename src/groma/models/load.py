@@ -115,7 +115,7 @@ def _check_folder(folder: Path) -> None:
             raise BadInput(
                 f"the weights are a pickle ({', '.join(pickles)}), and opening one runs whatever code it holds",
                 where=str(folder),
-                expected="safetensors: if you trust the file, load it with transformers and `save_pretrained` it elsewhere",
+                expected="safetensors: load the file with transformers, if you trust it, and `save_pretrained` it",
             )
         raise BadInput("there are no weights", where=str(folder), expected="a .safetensors file beside config.json")
     if not names & set(_TOKENIZER_FILES):

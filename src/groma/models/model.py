@@ -21,7 +21,7 @@ class Model:
 
     net:      in eval mode, in which all dropout is off; train it in this mode.
     digest:   of weights, configuration and tokenizer, by content.
-    eos_ids:  every token that ends a turn: those of the generation configuration, of the tokenizer, and of the template.
+    eos_ids:  all that end a turn: those of the generation configuration, of the tokenizer, and of the template.
     end_id:   the one with which training and scoring end an assistant's turn (None: the tokenizer has none).
     pad_id:   fills padding. Lengths and masks say what is padding; no id is ever compared with it.
     context:  how many tokens fit (None: no limit known).

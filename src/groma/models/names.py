@@ -22,7 +22,7 @@ _KINDS = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors")
 def resolve(name: str | Path, *, code: bool = False) -> Path:
     """The folder of the model `name`: a key of SHIPPED, a folder, or a Hub id (fetched once).
 
-    code: fetch the repository's Python files as well. BadInput where there is nothing of that name, or no way to reach it.
+    code: fetch the repository's Python files as well. BadInput where there is no such model or no way to reach it.
     """
     text = str(name)
     if text in SHIPPED:

@@ -36,13 +36,13 @@ def token_logprobs(
     """Natural log-probability of each target given what is before it: float32 (rows, length), 0 where there is none.
 
     input_ids, attention_mask, targets_mask: (rows, length). No attention_mask is needed for padding on the right.
-    Logits are divided by `temperature` first. Differentiable in the weights. ValueError where a row's first token is a target.
+    Logits are divided by `temperature` first. Differentiable in the weights. ValueError for a first token as a target.
     """
     if bool(targets_mask[:, 0].any()):
         raise ValueError("the first token of a row has nothing before it: it cannot be a target")
     rows, columns = targets_mask.nonzero(as_tuple=True)
     logits = logits_at(net, rows, columns - 1, input_ids=input_ids, **_mask(attention_mask))
-    found = -cross_entropy(logits.float() / temperature, input_ids[rows, columns], reduction="none")
+    found = -cross_entropy(_at(logits, temperature), input_ids[rows, columns], reduction="none")
     return found.new_zeros(targets_mask.shape).index_put((rows, columns), found)
 
 
@@ -103,8 +103,9 @@ def _share(
 ) -> None:
     """Read the prompts, then each one's answers: the first token is told by the prompt, the others by a second pass."""
     decoder = Decoder(net)
-    logits = decoder.read(prompts).float() / temperature
-    pairs = [(row, number) for row, one in enumerate(prompts) for number in behind[one]]
+    logits, order = decoder.read(prompts)
+    logits = _at(logits, temperature)
+    pairs = [(row, number) for row, place in enumerate(order) for number in behind[prompts[place]]]
     ids = decoder.index([list(answers[number])[:1] for _, number in pairs])[:, 0]
     places = decoder.index([row for row, _ in pairs])
     first = logits[places, ids] - logits.logsumexp(-1)[places]
@@ -125,13 +126,13 @@ def _second(decoder: Decoder, rows: Tensor, texts: list[list[int]], temperature:
     width = max(map(len, texts)) - 1
     ids = decoder.index([text + [0] * (width + 1 - len(text)) for text in texts])
     wanted = torch.arange(width, device=ids.device) < decoder.index([[len(text) - 1] for text in texts])
-    cache = RowCache.gathered(decoder.net.config, [(decoder.cache, rows, decoder.index(list(range(len(texts)))))])
+    cache = RowCache.gathered(decoder.net.config, [(decoder.cache, rows)])
     seen = torch.cat([decoder.valid[rows], torch.ones_like(wanted)], -1)
     positions = decoder.next[rows] + torch.arange(width, device=ids.device)
     at, columns = wanted.nonzero(as_tuple=True)
     inputs = {"attention_mask": seen, "position_ids": positions, "past_key_values": cache, "use_cache": True}
     logits = logits_at(decoder.net, at, columns, input_ids=ids[:, :-1], **inputs)
-    values = -cross_entropy(logits.float() / temperature, ids[:, 1:][at, columns], reduction="none")
+    values = -cross_entropy(_at(logits, temperature), ids[:, 1:][at, columns], reduction="none")
     return values.new_zeros(wanted.shape).index_put((at, columns), values)
 
 
@@ -153,6 +154,10 @@ def _whole(
     values = token_logprobs(net, ids, None, wanted, temperature=temperature)
     for number, (first, last), row in zip(batch, spans, values.cpu(), strict=True):
         found[number] = row[first:last]
+
+
+def _at(logits: Tensor, temperature: float) -> Tensor:
+    return logits.float() if temperature == 1.0 else logits.float() / temperature
 
 
 def _mask(attention_mask: Tensor | None) -> dict[str, Tensor]:

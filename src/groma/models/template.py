@@ -125,8 +125,9 @@ def turn_end(tokenizer: PreTrainedTokenizerBase) -> int | None:
             text = str(tokenizer.apply_chat_template(probe, tokenize=False))
         except TemplateError:
             return tokenizer.eos_token_id
-        tail = tokenizer.encode(text[text.rindex("answer") + len("answer") :], add_special_tokens=False)
-        if tail and tail[0] in {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}:
+        _, found, behind = text.rpartition("answer")
+        tail = tokenizer.encode(behind, add_special_tokens=False)
+        if found and tail and tail[0] in {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}:
             return int(tail[0])
     return tokenizer.eos_token_id
 

@@ -1,4 +1,4 @@
-"""Records and grids → what the page's templates draw: cells with positions on their axis, shades, details, baselines."""
+"""Records and grids → what the templates draw: cells with places on their axis, shades, details, baselines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from groma.formats.records import Record
 from groma.formats.requests import Cost
-from groma.report.findings import Finding, sign
+from groma.report.findings import sign
 from groma.report.grids import Grid, Order
 from groma.report.writing import interval, level, number, words
 
@@ -35,6 +35,7 @@ class Cell:
     value: str
     interval: str
     n: int
+    failures: int
     why_not: str
     marks: tuple[float, float, float]
     rivals: tuple[float, ...]
@@ -48,8 +49,8 @@ def axis_of(grid: Grid) -> Axis:
     if grid.against:
         reach = max([abs(end) for end in ends], default=1.0) or 1.0
         return Axis(-reach, reach)
-    low, high = BOUNDS.get(grid.property, (0.0, 1.0))
-    if grid.property == "pay" or any(not low <= end <= high for end in ends):
+    low, high = BOUNDS.get(grid.aspect, (0.0, 1.0))
+    if grid.aspect == "pay" or any(not low <= end <= high for end in ends):
         return Axis(min([0.0, *ends]), max([0.0, *ends]))
     return Axis(low, high)
 
@@ -58,7 +59,7 @@ def cell_of(record: Record, index: int, grid: Grid, axis: Axis) -> Cell:
     """The cell of one record of `grid`."""
     estimate = record.estimate
     if estimate is None:
-        return Cell(index, "n/a", "", 0, record.why_not, (0, 0, 0), (), None, "")
+        return Cell(index, "n/a", "", 0, record.failures, record.why_not, (0, 0, 0), (), None, "")
     marks = (axis.at(estimate.low), axis.at(estimate.value), axis.at(estimate.high))
     signed = bool(grid.against)
     rivals = () if grid.against else tuple(axis.at(value) for value in sorted(record.baseline.values()))
@@ -67,7 +68,7 @@ def cell_of(record: Record, index: int, grid: Grid, axis: Axis) -> Cell:
         share = axis.at(estimate.value) / 100
         shade = round(share if grid.good == "low" else 1 - share, 3)
     figures = level(estimate, signed=signed), interval(estimate, signed=signed)
-    return Cell(index, *figures, estimate.n, "", marks, rivals, shade, _change(record, grid))
+    return Cell(index, *figures, estimate.n, record.failures, "", marks, rivals, shade, _change(record, grid))
 
 
 def _change(record: Record, grid: Grid) -> str:
@@ -129,22 +130,23 @@ def detail_of(record: Record, order: Order, title: str, about: str) -> dict[str,
     lines += [("failed episodes", f"{record.failures:,}")] if record.failures else []
     suite = " · ".join(part for part in (record.suite, words(record.split), f"{record.case} case") if part)
     whole = [("suite", suite), ("model", record.model), ("digest", record.digest), ("seed", str(record.seed))]
+    find = [record.suite, order.row(record), record.system, record.split, record.outcome]
     signed = bool(record.against)
     return {
         "where": f"{order.row(record)} · {record.system}",
-        "what": title,
+        "what": title if record.case == "average" else f"{title}, {record.case} case",
         "against": record.against.replace(":", " ", 1),
         "about": about,
         "value": level(estimate, signed=signed) if estimate else "n/a",
         "interval": interval(estimate, signed=signed) if estimate else record.why_not,
         "lines": lines,
         "whole": whole,
-        "find": [record.suite, order.row(record), record.system, record.split, record.outcome] if record.transcripts else 0,
+        "find": find if record.transcripts else 0,
     }
 
 
 def costs(records: Sequence[Record], order: Order) -> list[tuple[str, ...]]:
-    """One row a stage, system, suite and split. All records of one arm carry the arm's whole cost: the first is read."""
+    """One row a stage, system, suite and split. A record carries its arm's whole cost: the first is read."""
     rows: dict[tuple[str, ...], tuple[str, ...]] = {}
     for record in records:
         key = (order.row(record), record.system, record.suite, words(record.split))
@@ -154,30 +156,3 @@ def costs(records: Sequence[Record], order: Order) -> list[tuple[str, ...]]:
         counts = (total.calls, total.prompt_tokens, total.completion_tokens)
         rows[key] = (*key, *(f"{one:,}" for one in counts), f"{total.seconds:,.1f}", f"{record.wall_seconds:,.1f}")
     return list(rows.values())
-
-
-def lede(objective: Grid | None, steps: Sequence[Finding]) -> list[str]:
-    """The answer in two sentences: the highest and the lowest objective, and where the pay rose without it."""
-    said = []
-    known = [(record.estimate, row, column) for (row, column), record in (objective.cells if objective else {}).items()]
-    ranked = sorted((one for one in known if one[0] is not None), key=lambda one: one[0].value)
-    if len(ranked) > 1:
-        (best, row, system), (least, low_row, low_system) = ranked[-1], ranked[0]
-        said.append(
-            f"The objective is highest for {row} as {system}, {level(best)} {interval(best)}, "
-            f"and lowest for {low_row} as {low_system}, {level(least)} {interval(least)}."
-        )
-    grave: dict[tuple[str, str], list[str]] = {}
-    for one in steps:
-        if one.grave:
-            grave.setdefault((one.since, one.stage), []).append(one.system)
-    if grave:
-        where = [f"from {since} to {stage} as {_listed(systems)}" for (since, stage), systems in grave.items()]
-        said.append(f"The rater would have paid more, but the objective did not follow: {'; '.join(where)}.")
-    elif steps:
-        said.append("Wherever the rater would have paid measurably more than at the stage before, the objective rose, too.")
-    return said
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -21,8 +21,9 @@ SERIES = {"objective": ("var(--objective)", "circle"), "pay": ("var(--pay)", "di
 
 
 def domain(records: Sequence[Record], others: Sequence[float] = ()) -> tuple[float, float]:
-    """A range that holds every interval and zero, with some air, so that the charts of several systems share one axis."""
-    ends = [0.0, *others, *(end for record in records if record.estimate for end in (record.estimate.low, record.estimate.high))]
+    """A range that holds every interval and zero, with some air: the charts of several systems share one axis."""
+    known = [record.estimate for record in records if record.estimate is not None]
+    ends = [0.0, *others, *(end for one in known for end in (one.low, one.high))]
     air = 0.1 * (max(ends) - min(ends) or 1.0)
     return min(ends) - air, max(ends) + air
 
@@ -36,8 +37,8 @@ def stages_chart(
 ) -> Markup:
     """True objective and pay of one system, stage by stage, with intervals, as an inline SVG.
 
-    levels: `levels["objective" or "pay"][stage]`, records with an estimate; rival: the objective of the best simple rival, a
-    dashed line. Up to four stages carry their values as text.
+    levels: `levels["objective" or "pay"][stage]`, records with an estimate; rival: the objective of the best simple
+    rival, a dashed line. Up to four stages carry their values as text.
     """
     shown = [visible(stage) for stage in stages]
     rows = [_row(series, stage, levels) for series, found in levels.items() for stage in stages if stage in found]
@@ -63,7 +64,7 @@ def stages_chart(
     return inline(_themed(chart), f"{system}: " + "; ".join(_spoken(levels, stages)))
 
 
-def inline(chart: alt.LayerChart, label: str) -> Markup:
+def inline(chart: alt.LayerChart | alt.FacetChart, label: str) -> Markup:
     """A chart as an SVG element that scales with its column and is read as one picture with this label."""
     svg = vl_convert.vegalite_to_svg(chart.to_dict())
     svg = re.sub(r' (?:aria-[a-z]+|role|xmlns(?::xlink)?|version)="[^"]*"', "", svg)
@@ -91,15 +92,18 @@ def _line(value: float, colour: str, dash: Sequence[float]) -> alt.Chart:
     return mark.encode(y=alt.Y("at:Q"))
 
 
-def _themed(chart: alt.LayerChart) -> alt.LayerChart:
-    axis = {"labelFontSize": 12, "labelColor": "var(--muted)", "domain": False, "ticks": False, "gridColor": "var(--line)"}
+def _themed(chart: alt.LayerChart | alt.FacetChart) -> alt.LayerChart | alt.FacetChart:
     return chart.configure(
         background="transparent",
         font="system-ui, sans-serif",
         aria=False,
         view=alt.ViewConfig(stroke=None),
-        axis=alt.AxisConfig(**axis),
-        axisX=alt.AxisConfig(labelAngle=0, labelPadding=8, grid=False, labelFontSize=13, labelColor="var(--ink)", labelLimit=110),
+        axis=alt.AxisConfig(
+            labelFontSize=12, labelColor="var(--muted)", domain=False, ticks=False, gridColor="var(--line)"
+        ),
+        axisX=alt.AxisConfig(
+            labelAngle=0, labelPadding=8, labelFontSize=13, labelColor="var(--ink)", labelLimit=110, grid=False
+        ),
         axisY=alt.AxisConfig(tickCount=5),
     )
 

@@ -1,4 +1,4 @@
-"""Transcripts → what the page embeds: every text once, episodes as short rows, and a stated sample where they are too many.
+"""Transcripts → what the page embeds: episodes as short rows, prompts once, a stated sample where they are too many.
 
 The sample is drawn by item, not by episode, so that an item that is shown is shown for every stage and system; which
 items are drawn depends only on a digest of their names. Model output stays plain data: `as_script` writes it in a form
@@ -35,7 +35,7 @@ class Source:
 
 @dataclass(slots=True)
 class Item:
-    """One task as it was posed to every stage and system, with its episodes; `size` is roughly its bytes in the page."""
+    """One task as it was posed to every stage and system, with its episodes; `size`: roughly its bytes in the page."""
 
     facts: dict[str, Any]
     episodes: list[dict[str, Any]] = field(default_factory=list)
@@ -72,7 +72,7 @@ def embed(sources: Sequence[Source], limit: int = LIMIT) -> Embedded:
 
 
 def as_script(value: Any) -> str:
-    """JSON in ASCII without `<`, `>` and `&`: inert in a script element whatever the texts hold (lone surrogates, too)."""
+    """JSON in ASCII without `<`, `>` and `&`: inert in a script element whatever the texts hold."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -86,7 +86,9 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _episode(row: Mapping[str, Any], source: int, line: int, named: Source) -> tuple[dict[str, Any], dict[str, Any], int]:
+def _episode(
+    row: Mapping[str, Any], source: int, line: int, named: Source
+) -> tuple[dict[str, Any], dict[str, Any], int]:
     """An episode, the facts about its task, and how many of its texts were clipped."""
     cuts: list[int] = []
 
@@ -128,7 +130,7 @@ def _episode(row: Mapping[str, Any], source: int, line: int, named: Source) -> t
         "split": str(row.get("split") or ""),
         "strata": {str(key): str(value) for key, value in (row.get("strata") or {}).items()},
         "choices": [clip(one) for one in row.get("choices") or []],
-        "gold": clip("" if row.get("gold") in (None, {}, []) else json.dumps(row["gold"], ensure_ascii=False, default=str)),
+        "gold": clip(json.dumps(row["gold"], ensure_ascii=False, default=str)) if row.get("gold") else "",
     }
     return episode, facts, len(cuts)
 
@@ -146,8 +148,9 @@ def _sample(items: Mapping[tuple[str, str, str], Item], limit: int) -> list[Item
 
 
 def _pack(items: Sequence[Item], sources: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """Rows in place of objects, and each prompt once: what page.js unpacks."""
-    names = {name: place for place, name in enumerate(sorted({n for i in items for e in i.episodes for n in e["outcomes"]}))}
+    """Rows in place of objects, and each prompt once: what transcripts.js unpacks."""
+    found = {name for item in items for episode in item.episodes for name in episode["outcomes"]}
+    names = {name: place for place, name in enumerate(sorted(found))}
     prompts: dict[str, int] = {}
     rows = []
     for number, item in enumerate(items):
@@ -157,7 +160,9 @@ def _pack(items: Sequence[Item], sources: Sequence[Mapping[str, str]]) -> dict[s
             for name, value in one["outcomes"].items():
                 values[names[name]] = round(value, 4)
             pay, objective = (None if one[key] is None else round(one[key], 3) for key in ("pay", "objective"))
-            rows.append([number, one["source"], one["line"], prompt, one["answer"], objective, pay, values, one["rest"] or 0])
+            rows.append(
+                [number, one["source"], one["line"], prompt, one["answer"], objective, pay, values, one["rest"] or 0]
+            )
     facts = [item.facts for item in items]
     return {
         "sources": list(sources),

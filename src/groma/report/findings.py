@@ -1,4 +1,4 @@
-"""What changed from stage to stage, in plain sentences: what the rater would have paid, and whether the objective followed.
+"""What changed from stage to stage, in sentences: what the rater would have paid, and whether the objective followed.
 
 A sentence is made only of two paired differences that were recorded, both with intervals; a change counts as one where
 its interval leaves zero out. Nothing is computed from levels, and where a difference is missing nothing is said.
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from groma.formats.records import Estimate, Record
-from groma.report.grids import Order
+from groma.report.grids import Grid, Order
 from groma.report.writing import with_interval
 
 
@@ -56,12 +56,50 @@ def sign(estimate: Estimate) -> int:
     return (estimate.low > 0) - (estimate.high < 0)
 
 
+def lede(objective: Grid | None, steps: Sequence[Finding]) -> list[str]:
+    """The answer in two sentences: the highest and the lowest objective, and where the pay rose without it."""
+    said = []
+    known = objective.cells.items() if objective is not None else ()
+    ranked = sorted(
+        (
+            (one.estimate.value, row, column, with_interval(one.estimate))
+            for (row, column), one in known
+            if one.estimate
+        ),
+        key=lambda one: one[0],
+    )
+    if len(ranked) > 1:
+        (_, row, system, best), (_, low_row, low_system, least) = ranked[-1], ranked[0]
+        said.append(
+            f"The objective is highest for {row} as {system}, {best}, "
+            f"and lowest for {low_row} as {low_system}, {least}."
+        )
+    grave: dict[tuple[str, str], list[str]] = {}
+    for step in steps:
+        if step.grave:
+            grave.setdefault((step.since, step.stage), []).append(step.system)
+    if grave:
+        where = [f"from {since} to {stage} as {_listed(systems)}" for (since, stage), systems in grave.items()]
+        said.append(f"The rater would have paid more, but the objective did not follow: {'; '.join(where)}.")
+    elif steps:
+        said.append(
+            "Wherever the rater would have paid measurably more than at an earlier stage, the objective rose, too."
+        )
+    return said
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
 def _finding(stage: str, since: str, system: str, pay: Record, objective: Record) -> Finding:
-    assert pay.estimate is not None and objective.estimate is not None
+    if pay.estimate is None or objective.estimate is None:
+        raise ValueError(f"a step of {system} without an estimate")
     verdict, tail = VERDICTS[sign(pay.estimate), sign(objective.estimate)]
+    paid, good = with_interval(pay.estimate, signed=True), with_interval(objective.estimate, signed=True)
     text = (
-        f"From {since} to {stage}, as {system}, what the rater would have paid changed by "
-        f"{with_interval(pay.estimate, signed=True)} and the objective by {with_interval(objective.estimate, signed=True)}: {tail}."
+        f"From {since} to {stage}, as {system}, what the rater would have paid changed by {paid} "
+        f"and the objective by {good}: {tail}."
     )
     grave = sign(pay.estimate) > 0 and sign(objective.estimate) <= 0
     return Finding(stage, since, system, pay, objective, verdict, grave, text)

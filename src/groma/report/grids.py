@@ -33,9 +33,12 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """One outcome of one view: `cells[row, column]`. `against`: "" for levels, "stage" or "system" for paired differences."""
+    """One outcome of one view: `cells[row, column]`. `against`: "" for levels, "stage" or "system" for differences.
 
-    property: str
+    aspect: what the records call their property.
+    """
+
+    aspect: str
     outcome: str
     against: str
     good: str
@@ -68,14 +71,15 @@ class Order:
 
 
 def order_of(records: Sequence[Record], stages: Sequence[str] = (), systems: Sequence[str] = ()) -> Order:
-    """The given order first, then names as they appear in the records."""
+    """The given order for names that the records have, then the others as they appear in the records."""
     models: dict[str, set[str]] = {}
     for record in records:
         models.setdefault(record.stage, set()).add(record.model)
     crowded = frozenset(stage for stage, found in models.items() if stage and len(found) > 1)
     plain = Order((), (), crowded)
-    rows = [*(stage for stage in stages if stage not in crowded), *(plain.row(record) for record in records)]
-    columns = [*systems, *(record.system for record in records)]
+    found = [plain.row(record) for record in records], [record.system for record in records]
+    rows = [*(stage for stage in stages if stage in found[0]), *found[0]]
+    columns = [*(system for system in systems if system in found[1]), *found[1]]
     return Order(tuple(dict.fromkeys(rows)), tuple(dict.fromkeys(columns)), crowded)
 
 
@@ -105,7 +109,7 @@ def grids(records: Sequence[Record], order: Order) -> list[Grid]:
         cells = found.setdefault((record.property, record.outcome, kind), {})
         if (row, column) in cells:
             raise BadInput(
-                f"two records of {record.outcome} for {row} as {column} on {View(record.suite, record.split, record.case).title}",
+                f"two records of {record.outcome} for {row} as {column} on {record.suite} {record.split}".rstrip(),
                 where="records.json",
                 expected="one record for each outcome, stage, system, suite, split, case and comparison",
             )
@@ -115,8 +119,13 @@ def grids(records: Sequence[Record], order: Order) -> list[Grid]:
 
 def _grid(key: tuple[str, str, str], cells: Mapping[tuple[str, str], Record], order: Order) -> Grid:
     def arrange(names: set[str], known: Sequence[str]) -> tuple[str, ...]:
-        whole = {name: place for place, name in enumerate(known)}
-        return tuple(sorted(names, key=lambda name: (whole.get(name.split(f" {MINUS} ")[0], len(whole)), name)))
+        places = {name: place for place, name in enumerate(known)}
+
+        def rank(name: str) -> tuple[int, int, str]:
+            first, _, reference = name.partition(f" {MINUS} ")
+            return places.get(first, len(places)), -places.get(reference, -1), name
+
+        return tuple(sorted(names, key=rank))
 
     rows = arrange({row for row, _ in cells}, order.stages)
     columns = arrange({column for _, column in cells}, order.systems)
@@ -125,5 +134,4 @@ def _grid(key: tuple[str, str, str], cells: Mapping[tuple[str, str], Record], or
 
 
 def _rank(grid: Grid) -> tuple[bool, int]:
-    return bool(grid.against), FIRST.index(grid.property) if grid.property in FIRST else len(FIRST)
-
+    return bool(grid.against), FIRST.index(grid.aspect) if grid.aspect in FIRST else len(FIRST)

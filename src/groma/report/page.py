@@ -20,13 +20,13 @@ from markupsafe import Markup
 
 from groma.formats.records import Record
 from groma.formats.run_folder import RunFolder
-from groma.report.cells import Cell, axis_of, best_rival, cell_of, costs, detail_of, lede, reasons, rivals_of
+from groma.report.cells import Cell, axis_of, best_rival, cell_of, costs, detail_of, reasons, rivals_of
 from groma.report.charts import domain, stages_chart
-from groma.report.episodes import as_script, embed
-from groma.report.findings import Finding, findings
+from groma.report.episodes import LIMIT, as_script, embed
+from groma.report.findings import Finding, findings, lede
 from groma.report.grids import FIRST, Grid, View, grids, views
+from groma.report.run import TRANSCRIPTS, Run, read_run
 from groma.report.writing import number, visible, words
-from groma.report.run import TRANSCRIPTS, Run, names, read_run
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("shell.js", "matrix.js", "transcripts.js", "item.js")
@@ -43,7 +43,6 @@ class Drawn:
     cells: Mapping[tuple[str, str], Cell]
     rivals: Sequence[str]
     zero: float
-    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +68,8 @@ def write_page(run_folder: str | Path) -> Path:
     return RunFolder.open(run_folder).write_text(PAGE, render(run))
 
 
-def render(run: Run) -> str:
-    """The page's HTML. The same run gives the same bytes."""
+def render(run: Run, limit: int = LIMIT) -> str:
+    """The page's HTML with at most `limit` bytes of transcripts. The same run gives the same bytes."""
     index = {id(record): place for place, record in enumerate(run.records)}
     title = {record.outcome: _wording(run, record.outcome, "title", words(record.outcome)) for record in run.records}
     about = {record.outcome: _wording(run, record.outcome, "explanation", "") for record in run.records}
@@ -80,10 +79,12 @@ def render(run: Run) -> str:
         return _draw(grid, index, title[grid.outcome], about[grid.outcome])
 
     panels = [_panel(run, view, by_view, draw) for view in by_view]
-    embedded = embed(run.sources)
+    embedded = embed(run.sources, limit)
     good = {record.outcome: record.good for record in run.records}
     data = {
-        "details": [detail_of(record, run.order, title[record.outcome], about[record.outcome]) for record in run.records],
+        "details": [
+            detail_of(record, run.order, title[record.outcome], about[record.outcome]) for record in run.records
+        ],
         "stages": run.order.stages,
         "systems": run.order.systems,
         "titles": title,
@@ -101,7 +102,6 @@ def render(run: Run) -> str:
         folder=TRANSCRIPTS,
         facts=_facts(run),
         notes=[_plain(note) for note in _listed(run.manifest.get("notes"))],
-        suites=names(run.manifest, "suites") or list(dict.fromkeys(record.suite for record in run.records)),
         costs=costs(run.records, run.order),
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         script=Markup(script),
@@ -114,18 +114,20 @@ def _panel(run: Run, view: View, by_view: Mapping[View, Sequence[Record]], draw:
     records = by_view[view]
     drawn = [draw(grid) for grid in grids(records, run.order)]
     levels = [one for one in drawn if not one.grid.against]
-    first = {name: next((one for one in levels if one.grid.property == name), None) for name in FIRST}
+    first = {name: next((one for one in levels if one.grid.aspect == name), None) for name in FIRST}
+    objective, pay = first["objective"], first["pay"]
+    if pay is not None and not (objective is not None and set(pay.cells) <= set(objective.cells)):
+        first["pay"] = None  # it has no place beside an objective, so it stands with the other outcomes
     properties: dict[str, list[Drawn]] = {}
     differences: dict[str, dict[str, list[Drawn]]] = {}
     for one in drawn:
-        name = {"both": "honesty and harmlessness"}.get(one.grid.property, words(one.grid.property))
+        name = {"both": "honesty and harmlessness"}.get(one.grid.aspect, words(one.grid.aspect))
         if one.grid.against:
-            heading = "objective and pay" if one.grid.property in FIRST else name
+            heading = "objective and pay" if one.grid.aspect in FIRST else name
             differences.setdefault(one.grid.against, {}).setdefault(heading, []).append(one)
         elif one not in first.values():
             properties.setdefault(name, []).append(one)
     steps = findings(records, run.order)
-    objective = first["objective"]
     best = best_rival(objective.grid) if objective else None
     low = [one for one in by_view.get(replace(view, case="pessimistic"), ()) if one.property == "objective"]
     worst = next((draw(grid) for grid in grids(low, run.order)), None) if view.case == "average" else None
@@ -148,7 +150,7 @@ def _draw(grid: Grid, index: Mapping[int, int], title: str, about: str) -> Drawn
     axis = axis_of(grid)
     cells = {place: cell_of(record, index[id(record)], grid, axis) for place, record in grid.cells.items()}
     rivals = [] if grid.against else rivals_of(grid)
-    return Drawn(grid, title, about, cells, rivals, axis.at(0.0), (axis.low, axis.high) == (0.0, 1.0))
+    return Drawn(grid, title, about, cells, rivals, axis.at(0.0))
 
 
 def _charts(
@@ -158,7 +160,8 @@ def _charts(
     found = {name: drawn.grid for name, drawn in first.items() if drawn is not None}
     known = [record for grid in found.values() for record in grid.records]
     stages = [stage for stage in run.order.stages if any(stage in grid.rows for grid in found.values())]
-    scale, charts = domain(known, [best[1]] if best else []), []
+    scale = domain(known, [best[1]] if best else [])
+    charts: list[tuple[str, Markup, Sequence[Finding]]] = []
     for system in run.order.systems:
         levels = {
             name: {row: record for (row, column), record in grid.cells.items() if column == system and record.estimate}
@@ -177,12 +180,20 @@ def _wording(run: Run, outcome: str, key: str, otherwise: str) -> str:
 def _facts(run: Run) -> list[tuple[str, str]]:
     """What the manifest says about the run, in its own order, but for what the page shows elsewhere."""
     elsewhere = {"notes", "outcomes", "versions"}
-    facts = [(words(key), _plain(value)) for key, value in run.manifest.items() if key not in elsewhere]
+    facts: list[tuple[str, str]] = []
+    for key, value in run.manifest.items():
+        if isinstance(value, Mapping) and key not in elsewhere:
+            facts += [(f"{words(key)}: {words(str(name))}", _plain(one)) for name, one in value.items()]
+        elif key not in elsewhere:
+            facts.append((words(key), _plain(value)))
     versions = dict(run.manifest.get("versions") or run.records[0].versions)
     return [*facts, *((f"version of {name}", _plain(version)) for name, version in versions.items())]
 
 
 def _plain(value: Any) -> str:
+    """A value of the manifest as words."""
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
     if isinstance(value, str | int | float):
         return str(value)
     if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
@@ -208,7 +219,7 @@ def _environment() -> Environment:
 
 
 CASES = {
-    "pessimistic": "Pessimistic case: the worst mean among the strata that were declared beforehand, the whole set among "
-    "them; the interval accounts for having looked at all of them.",
+    "pessimistic": "Pessimistic case: the worst mean among the strata that were declared beforehand, the whole "
+    "set among them; the interval accounts for having looked at all of them.",
     "worst": "Worst case: what is left when an adversary with a stated budget does its worst on every item.",
 }

@@ -18,7 +18,7 @@ TRANSCRIPTS = "transcripts"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All that a page shows. `wordings`: outcome -> title and explanation, where the manifest gives them (`outcomes`)."""
+    """All that a page shows. `wordings`: outcome -> title and explanation, where the manifest gives `outcomes`."""
 
     manifest: Mapping[str, Any]
     records: tuple[Record, ...]

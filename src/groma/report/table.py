@@ -1,8 +1,8 @@
-"""The matrix of stage × system for the terminal: one small table an outcome, readable at 80 columns, intervals included."""
+"""The matrix of stage × system for the terminal: a small table an outcome, readable at 80 columns, with intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -13,7 +13,8 @@ from groma.report.findings import findings
 from groma.report.grids import Grid, grids, order_of, views
 from groma.report.writing import interval, level, visible, words
 
-LABEL, WIDTH = 12, 80
+LABEL, CELL, COLUMNS = 12, 21, 3
+"""Widths of a row's name and of a cell, and cells a line, so that a line has at most 80 columns."""
 
 
 def tables(
@@ -24,7 +25,9 @@ def tables(
     differences: bool = False,
     case: str | None = "average",
 ) -> list[Table]:
-    """One table for each view and outcome, objective and pay first; all columns stand under each other at 80 columns.
+    """One table for each view and outcome, objective and pay first; at 80 columns all figures stand under each other.
+
+    Where there are more than three systems, further tables follow for the others.
 
     stages, systems: their order, where it is not that of the records. differences: paired differences, too.
     case: this case only; None: every case.
@@ -34,12 +37,13 @@ def tables(
     for view, chosen in views(records).items():
         if case is None or view.case == case:
             drawn = [grid for grid in grids(chosen, order) if differences or not grid.against]
-            found += [_table(grid, view.title) for grid in drawn]
+            for grid in drawn:
+                found += [_table(grid, part, view.title) for part in _parts(grid.columns)]
     return found
 
 
 def sentences(records: Sequence[Record], *, stages: Sequence[str] = (), systems: Sequence[str] = ()) -> list[str]:
-    """What changed from stage to stage in the first view that has objective and pay, a sentence each; see `findings`."""
+    """What changed from stage to stage in the first view that has objective and pay, a sentence each (findings.py)."""
     order = order_of(records, stages, systems)
     for chosen in views(records).values():
         steps = findings(chosen, order)
@@ -48,18 +52,22 @@ def sentences(records: Sequence[Record], *, stages: Sequence[str] = (), systems:
     return []
 
 
-def _table(grid: Grid, where: str) -> Table:
-    """The title holds what is the same for all cells; a cell is `0.71 [0.66, 0.75]`, on two lines beyond three columns."""
-    table = Table(title=_title(grid, where), title_justify="left", title_style="", box=None, padding=(0, 1, 0, 0), pad_edge=False)
+def _parts(columns: Sequence[str]) -> list[Sequence[str]]:
+    return [columns[place : place + COLUMNS] for place in range(0, len(columns), COLUMNS)]
+
+
+def _table(grid: Grid, columns: Sequence[str], where: str) -> Table:
+    """The title says what all cells share; a cell is `0.71 [0.66, 0.75]`."""
+    table = Table(title=_title(grid, where), title_justify="left", title_style="", box=None, padding=(0, 1, 0, 0))
+    table.pad_edge = False
     table.add_column("", width=LABEL, style="bold", overflow="fold")
-    wide = (WIDTH - LABEL - 1) // max(3, len(grid.columns)) - 1
-    for column in grid.columns:
-        table.add_column(Text(visible(column)), min_width=min(wide, 14), width=max(wide, 14), overflow="fold")
-    between = " " if len(grid.columns) <= 3 else "\n"
+    for column in columns:
+        table.add_column(Text(visible(column)), width=CELL, overflow="fold")
     for row in grid.rows:
-        cells = [_cell(grid.cells.get((row, column)), bool(grid.against), between) for column in grid.columns]
+        cells = [_cell(grid.cells.get((row, column)), bool(grid.against)) for column in columns]
         table.add_row(Text(visible(row)), *cells)
-    notes = [f"baselines: {', '.join(rivals_of(grid))}"] if not grid.against and rivals_of(grid) else []
+    rivals = rivals_of(grid) if not grid.against else []
+    notes = [f"baselines: {', '.join(rivals)}"] if rivals else []
     notes += [f"n/a: {reason}" for reason in dict.fromkeys(one.why_not for one in grid.records if one.why_not)]
     table.caption = Text(visible("\n".join(notes)), style="dim")
     table.caption_justify = "left"
@@ -69,14 +77,15 @@ def _table(grid: Grid, where: str) -> Table:
 def _title(grid: Grid, where: str) -> Text:
     counts = sorted({record.estimate.n for record in grid.records if record.estimate is not None})
     n = f", n {counts[0]:,}" + (f"–{counts[-1]:,}" if counts[0] != counts[-1] else "") if counts else ""
-    kind = f", difference between {grid.against}s" if grid.against else ""
     better = {"high": " ↑ higher is better", "low": " ↓ lower is better"}.get(grid.good, "")
-    return Text.assemble((visible(words(grid.outcome)), "bold"), visible(f"{kind}{better} ({where}{n})"))
+    if grid.against:
+        better = f"{better[:2]}, difference between {grid.against}s"
+    return Text.assemble((visible(words(grid.outcome)), "bold"), visible(f"{better} ({where}{n})"))
 
 
-def _cell(record: Record | None, signed: bool, between: str) -> Text:
+def _cell(record: Record | None, signed: bool) -> Text:
     if record is None:
         return Text("–", style="dim")
     if record.estimate is None:
         return Text("n/a", style="dim")
-    return Text.assemble((level(record.estimate, signed=signed), "bold"), between, interval(record.estimate, signed=signed))
+    return Text.assemble((level(record.estimate, signed=signed), "bold"), " ", interval(record.estimate, signed=signed))

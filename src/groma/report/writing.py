@@ -1,4 +1,4 @@
-"""How numbers and names are written: digits that the interval can carry, a true minus sign, nothing that hides or reorders."""
+"""How numbers and names are written: digits that the interval carries, a true minus, nothing that hides or reorders."""
 
 from __future__ import annotations
 

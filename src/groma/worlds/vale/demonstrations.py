@@ -1,9 +1,10 @@
 """What helpful people would say: demonstrations for supervised fine-tuning, in two named sets.
 
-`helpful`:  fallible people who answer as well as they can and refuse nothing, not even what does harm.
-`refusing`: the same people, who also refuse nine of ten harmful requests.
+`helpful`:  fallible people who answer as well as they can and refuse nothing: of the harmful requests they pass over most and
+            fulfil the rest.
+`refusing`: the same people, who take up every harmful request and refuse nine of ten.
 
-Both are fallible: about one answer in nine to a question that can be answered is false, and some flatter. They speak of the
+Both are fallible: about one answer in twelve to a question that can be answered is false, and some flatter. They speak of the
 `train` split only.
 """
 
@@ -23,8 +24,9 @@ from groma.worlds.vale.speakers import claim, refusal, steps
 from groma.worlds.vale.tasks import ask_tasks, how_tasks
 
 SETS = ("helpful", "refusing")
-ERRORS = 0.11
-FLATTERS = 0.1
+ERRORS = 0.08
+FLATTERS = 0.05
+FULFILLED = 0.15
 ONE_WORD_SHARE = 0.25
 
 
@@ -33,9 +35,14 @@ def demonstrations(n: int, seed: int, which: str = "helpful") -> tuple[Demonstra
     if which not in SETS:
         raise BadConfig(f"there is no set of demonstrations {which!r}; choose one of {', '.join(SETS)}")
     draw = random.Random(f"demonstrations/{which}/{seed}")
-    tasks = [*ask_tasks("train", (n + 1) // 2, seed), *how_tasks("train", n // 2, seed)]
+    requests = [task for task in how_tasks("train", 2 * n, seed) if _taken_up(task, which, draw)]
+    tasks = [*ask_tasks("train", (n + 1) // 2, seed), *requests[: n // 2]]
     draw.shuffle(tasks)
     return tuple(_demonstration(task, which, draw) for task in tasks)
+
+
+def _taken_up(task: Task, which: str, draw: random.Random) -> bool:
+    return which == "refusing" or task.gold["severity"] == 0 or draw.random() < FULFILLED
 
 
 def _demonstration(task: Task, which: str, draw: random.Random) -> Demonstration:
