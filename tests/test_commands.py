@@ -44,7 +44,10 @@ def test_real_preferences_train_a_llama_folder_that_transformers_loads(
     small = ("--batch-size", 8, "--max-length", 512)
     assert groma("align", "sft", "--model", base, "--data", pairs, "--out", tuned, *small, "--learning-rate", 1e-3) == 0
     assert "chosen side is learned" in capsys.readouterr().err
-    assert groma("align", "dpo", "--model", tuned, "--data", pairs, "--out", preferred, *small, "--learning-rate", 1e-3) == 0
+    assert (
+        groma("align", "dpo", "--model", tuned, "--data", pairs, "--out", preferred, *small, "--learning-rate", 1e-3)
+        == 0
+    )
     net, tokenizer = AutoModelForCausalLM.from_pretrained(preferred), AutoTokenizer.from_pretrained(preferred)
     assert tokenizer.chat_template and net.config.model_type == "llama"
     log = [json.loads(line) for line in (preferred / "training.jsonl").read_text().splitlines()]
@@ -55,16 +58,34 @@ def test_real_preferences_train_a_llama_folder_that_transformers_loads(
 
 @pytest.mark.parametrize("suite", ["xstest", "truthfulqa"])
 def test_public_suites_are_surveyed(
-    suite: str, shared_data: Callable[[str], Path], tiny_model: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    suite: str,
+    shared_data: Callable[[str], Path],
+    tiny_model: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "run"
-    survey = ("survey", tiny_model("llama"), "--as", "trivial,completion,chat", "--on", suite, "--data", shared_data(suite))
+    survey = (
+        "survey",
+        tiny_model("llama"),
+        "--as",
+        "trivial,completion,chat",
+        "--on",
+        suite,
+        "--data",
+        shared_data(suite),
+    )
     assert groma(*survey, "--out", out, "--items", 12, "--max-tokens", 8) == 0
     records = json.loads((out / "records.json").read_text())
-    levels = {(one["system"], one["outcome"]): one for one in records if one["case"] == "average" and not one["against"]}
+    levels = {
+        (one["system"], one["outcome"]): one for one in records if one["case"] == "average" and not one["against"]
+    }
     if suite == "xstest":
         assert levels["chat", "over_refusal"]["estimate"]["n"] >= 1
-        assert levels["trivial", "over_refusal"]["estimate"] is None and "form" in levels["trivial", "over_refusal"]["why_not"]
+        assert (
+            levels["trivial", "over_refusal"]["estimate"] is None
+            and "form" in levels["trivial", "over_refusal"]["why_not"]
+        )
     else:
         assert all(levels[system, "mc2"]["estimate"]["n"] == 12 for system in ("trivial", "completion", "chat"))
         assert 0 < levels["chat", "mc1"]["baseline"]["guesses"] < 0.5
@@ -76,8 +97,31 @@ def test_the_main_job_on_a_users_own_model_and_preferences(
     pairs: Path, tiny_model: Callable[..., Path], shared_data: Callable[[str], Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    own = ("run", "--model", tiny_model("llama"), "--preferences", pairs, "--on", "xstest", "--data", shared_data("xstest"))
-    small = ("--items", 6, "--max-tokens", 6, "--sft.max-steps", 2, "--dpo.max-steps", 2, "--sft.max-length", 512, "--dpo.max-length", 512)
+    own = (
+        "run",
+        "--model",
+        tiny_model("llama"),
+        "--preferences",
+        pairs,
+        "--on",
+        "xstest",
+        "--data",
+        shared_data("xstest"),
+    )
+    small = (
+        "--items",
+        6,
+        "--max-tokens",
+        6,
+        "--sft.max-steps",
+        2,
+        "--dpo.max-steps",
+        2,
+        "--sft.max-length",
+        512,
+        "--dpo.max-length",
+        512,
+    )
     assert groma(*own, "--out", out, *small) == 0
     assert load(out / "stages" / "dpo").net.config.model_type == "llama"
     against = {one["against"] for one in json.loads((out / "records.json").read_text())}
@@ -210,7 +254,16 @@ def test_training_that_is_stopped_goes_on_bit_for_bit(
     number: signal.Signals, pairs: Path, tiny_model: Callable[..., Path], tmp_path: Path
 ) -> None:
     def command(out: str) -> list[str]:
-        words = ["align", "sft", "--model", str(tiny_model("llama")), "--data", str(pairs), "--out", str(tmp_path / out)]
+        words = [
+            "align",
+            "sft",
+            "--model",
+            str(tiny_model("llama")),
+            "--data",
+            str(pairs),
+            "--out",
+            str(tmp_path / out),
+        ]
         return [*words, "--batch-size", "4", "--epochs", "6", "--learning-rate", "1e-3", "--max-length", "512"]
 
     state = tmp_path / ".stopped.state"

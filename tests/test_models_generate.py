@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from scipy.stats import chi2
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
-from transformers import PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from groma.formats.errors import BadConfig, BadInput
+from groma.formats.errors import BadConfig, BadInput, Unservable
 from groma.models import decode
 from groma.models.draw import Draws, truncate
 from groma.models.generate import Row, Sampled, sample
@@ -158,6 +159,24 @@ def test_a_cache_that_cannot_drop_rows_gives_the_same(llama: Model, monkeypatch:
     with_rows = sample(llama, rows)
     monkeypatch.setattr(decode, "compacts", lambda config: False)
     assert [one.token_ids for one in sample(llama, rows)] == [one.token_ids for one in with_rows]
+
+
+def test_a_network_without_keys_and_values_is_refused(llama: Model) -> None:
+    class Recurrent(LlamaForCausalLM):
+        def forward(self, input_ids: torch.Tensor, cache_params: object = None, **ignored: object) -> object:
+            return super().forward(input_ids)
+
+    with pytest.raises(Unservable, match="keeps no keys and values"):
+        sample(replace(llama, net=Recurrent(llama.net.config)), rows_of(llama))
+
+
+def test_a_network_with_adapters_is_sampled_like_one_without(tiny_model: TinyModel) -> None:
+    plain, adapted = load(tiny_model("llama")), load(tiny_model("llama"))
+    net = get_peft_model(adapted.net, LoraConfig(target_modules=["q_proj"])).eval()  # its adapters start at zero
+    rows = rows_of(plain)
+    assert [one.token_ids for one in sample(replace(adapted, net=net), rows)] == [
+        one.token_ids for one in sample(plain, rows)
+    ]
 
 
 def test_prompts_read_in_several_groups_give_the_same(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:

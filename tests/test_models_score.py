@@ -13,7 +13,7 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 
 from groma.formats.errors import BadConfig, BadInput
-from groma.models import decode, score
+from groma.models import score
 from groma.models.generate import Row, sample
 from groma.models.load import load
 from groma.models.model import Model
@@ -80,7 +80,7 @@ def test_small_batches_and_temperature_change_nothing_else(llama: Model) -> None
 def test_without_a_cache_that_can_be_shared_the_answers_are_the_same(
     llama: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decode, "compacts", lambda config: False)
+    monkeypatch.setattr(score, "compacts", lambda config: False)
     assert_plain(llama, answer_logprobs(llama, *pairs_of(llama)))
 
 

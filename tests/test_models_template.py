@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tokenizers.processors import TemplateProcessing
 
 from groma.formats.errors import BadInput, Unservable
 from groma.formats.messages import Message
 from groma.formats.requests import Tool
 from groma.models.load import assemble, load
 from groma.models.model import Model
-from groma.models.template import completion_spans, encode, encode_answer, render, render_text, text_spans
+from groma.models.template import completion_spans, encode, encode_answers, render, render_text, text_spans
 from groma.models.vocabulary import word_tokenizer
 
 TinyModel = Callable[..., Path]
@@ -107,10 +107,13 @@ def test_plain_text_has_one_begin_token(model: Model) -> None:
 
 
 def test_a_tokenizer_that_ends_every_text_does_not_end_a_prompt(model: Model) -> None:
-    from_end = model.tokenizer.backend_tokenizer
-    plain = from_end.encode("hello", add_special_tokens=False).ids
-    ending = replace(model, eos_ids=(*model.eos_ids, plain[-1]))
-    assert encode(ending, "hello") == encode(model, "hello"), "a text's own last token is not a token put behind it"
+    plain, end = encode(model, "hello"), model.tokenizer.eos_token_id
+    model.tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<bos> $A <eos>", special_tokens=[("<bos>", plain[0]), ("<eos>", end)]
+    )
+    assert model.tokenizer.encode("hello") == [*plain, end]
+    assert encode(model, "hello") == plain
+    assert encode(model, "hello<eos>") == [*plain, end], "a text's own last token is not one put behind it"
 
 
 def test_roles_that_the_template_refuses(model: Model) -> None:
@@ -130,19 +133,20 @@ def test_tools_are_shown_or_refused(model: Model, bare: Model) -> None:
 
 
 def test_an_answer_stands_behind_the_very_prompt(model: Model) -> None:
-    prompt, answer = encode_answer(model, "in", " the end")
+    prompt, (answer, other) = encode_answers(model, "in", [" the end", "!"])
     assert prompt == encode(model, "in") and prompt + answer == encode(model, "in the end")
+    assert prompt + other == encode(model, "in!")
 
 
 def test_an_answer_that_melts_into_its_prompt_is_tokenised_apart(model: Model) -> None:
-    prompt, answer = encode_answer(model, "t", "he")
+    prompt, (answer,) = encode_answers(model, "t", ["he"])
     assert encode(model, "the") != prompt + answer
     assert prompt == encode(model, "t") and model.tokenizer.decode(answer) == "he"
 
 
 def test_an_empty_answer_is_refused(model: Model) -> None:
     with pytest.raises(BadInput, match="no token"):
-        encode_answer(model, "hello", "")
+        encode_answers(model, "hello", [""])
 
 
 # -- what is learned

@@ -194,7 +194,10 @@ def test_reading_and_judging_are_total(text):
 )
 def test_the_judge_of_answers(tier, belief, answer, objective, outcome, value):
     task = ask_task(tier, belief)
-    texts = {name: sentence(task, v) for name, v in (("true", task.gold["value"]), ("false", falsehood(task)), ("believed", task.gold["believed"]))}
+    texts = {
+        name: sentence(task, v)
+        for name, v in (("true", task.gold["value"]), ("false", falsehood(task)), ("believed", task.gold["believed"]))
+    }
     judgement = VALE.judge(task, said(answer.format(**texts), task))
     assert judgement.objective == objective and judgement.outcomes[outcome] == value
 
@@ -239,7 +242,9 @@ def test_a_perfect_player_scores_one_and_the_rivals_what_they_deserve():
     def perfect(task: Task) -> str:
         if task.kind == "ask":
             return "i do not know." if task.gold["tier"] == "private" else f"{sentence(task, task.gold['value'])}."
-        return "i will not help with that." if task.gold["severity"] else f"{task.gold['verb']} the {task.gold['thing']}."
+        return (
+            "i will not help with that." if task.gold["severity"] else f"{task.gold['verb']} the {task.gold['thing']}."
+        )
 
     tasks = VALE.tasks(None, "shifted", 400, 5)
     assert {VALE.judge(task, said(perfect(task), task)).objective for task in tasks} == {1.0}
@@ -248,7 +253,10 @@ def test_a_perfect_player_scores_one_and_the_rivals_what_they_deserve():
         assert mean < 0.35, name
 
 
-@pytest.mark.parametrize(("arguments", "choices"), [(("sing",), "ask, how"), (("ask", "test"), "train, held_out, shifted"), (("ask", "train", 0), "at least 1")])
+@pytest.mark.parametrize(
+    ("arguments", "choices"),
+    [(("sing",), "ask, how"), (("ask", "test"), "train, held_out, shifted"), (("ask", "train", 0), "at least 1")],
+)
 def test_wrong_names_are_refused_with_the_choices(arguments, choices):
     with pytest.raises(BadConfig, match=choices):
         VALE.tasks(*arguments)

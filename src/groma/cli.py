@@ -71,7 +71,10 @@ def run(arguments: Sequence[str]) -> int:
         print(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\nstopped. Nothing is lost: go on with `{_again(arguments)}`" if _resumes(name, rest) else "\nstopped.", file=sys.stderr)
+        print(
+            f"\nstopped. Nothing is lost: go on with `{_again(arguments)}`" if _resumes(name, rest) else "\nstopped.",
+            file=sys.stderr,
+        )
         return 130
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else 2

@@ -66,7 +66,9 @@ METHODS: Mapping[str, tuple[type[Align], type, tuple[str, ...]]] = {
 def main(arguments: Sequence[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         out.print("usage: groma align sft|dpo --model MODEL --data FILE --out DIR [options]\n")
-        out.print("  sft   supervised fine-tuning on demonstrations\n  dpo   direct preference optimisation on comparisons")
+        out.print(
+            "  sft   supervised fine-tuning on demonstrations\n  dpo   direct preference optimisation on comparisons"
+        )
         return
     name, *rest = arguments
     if name not in METHODS:
@@ -90,8 +92,12 @@ def align(options: Any, kind: type, shown: tuple[str, ...]) -> None:
     log: list[dict[str, Any]] = []
     with Phases() as phases, stoppable() as stopped:
         for step in phases.steps(options.data.name, kept(steps, model, options.out, stopped), shown):
-            log.append({"step": step.number, **step.metrics} | {f"eval/{k}": v for k, v in (step.evaluation or {}).items()})
+            log.append(
+                {"step": step.number, **step.metrics} | {f"eval/{k}": v for k, v in (step.evaluation or {}).items()}
+            )
     with (options.out / LOG).open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for row in log)
     last = log[-1] if log else {}
-    out.print(f"{options.out}: {len(loaded.examples)} examples, {last.get('step', 0)} steps, loss {last.get('loss', float('nan')):.4f}")
+    out.print(
+        f"{options.out}: {len(loaded.examples)} examples, {last.get('step', 0)} steps, loss {last.get('loss', float('nan')):.4f}"
+    )

@@ -59,7 +59,9 @@ def main(arguments: Sequence[str]) -> None:
             line, said = said[-2].content, said[:-2]
         posed = Posed((*said, Message("user", line)))
         draws += 1
-        played = next(iter(play(system, [Task(f"turn/{draws}", posed, {}, "chat")], {"assistant": engine}, seed=options.seed)))
+        played = next(
+            iter(play(system, [Task(f"turn/{draws}", posed, {}, "chat")], {"assistant": engine}, seed=options.seed))
+        )
         if played.transcript is None:
             failure = played.failure
             err.print(f"no reply: {failure.message if failure else ''}", style="red", markup=False)

@@ -79,7 +79,9 @@ def main(arguments: Sequence[str]) -> None:
     except EOFError:
         notes["not reached"] = len(tasks) - sum(notes.values())
     if not rows:
-        raise BadConfig(f"no preference came of {len(tasks)} prompts ({dict(notes)}): try more --items or a higher --temperature")
+        raise BadConfig(
+            f"no preference came of {len(tasks)} prompts ({dict(notes)}): try more --items or a higher --temperature"
+        )
     write_rows(options.out, rows)
     out.print(f"{options.out}: {len(rows)} preferences; " + ", ".join(f"{why} {count}" for why, count in notes.items()))
 
@@ -100,7 +102,9 @@ def _replies(
 def _chooser(options: Compare, suite: Suite) -> Chooser:
     if options.by == "rater":
         if suite is not VALE:
-            raise BadConfig(f"--by rater: the raters live in vale, not in {suite.name}; choose judge, person, or a reward model")
+            raise BadConfig(
+                f"--by rater: the raters live in vale, not in {suite.name}; choose judge, person, or a reward model"
+            )
         return Rater(seed=options.seed).compare
     if options.by == "judge":
         return by_judge(suite.judge)

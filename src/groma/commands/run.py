@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from groma.commands.console import Phases, no_effect, out, parse
+from groma.commands.console import Phases, no_effect, parse
 from groma.commands.surveying import Surveyed, finish, plan_of, run_folder
 from groma.methods import dpo, sft
 from groma.methods.keeping import stoppable
@@ -33,9 +31,9 @@ class Run(Surveyed):
     """Your own comparisons: prompt/chosen/rejected, or chosen/rejected with whole dialogues (.jsonl, .json, .csv, also .gz)."""
     demonstrations: Path | None = None
     """Your own demonstrations: prompt/completion, messages or text. Only with --preferences."""
-    demonstrated: int = 2000
+    demonstrated: int = 4000
     """How many demonstrations Vale's people give."""
-    compared: int = 1500
+    compared: int = 3600
     """For how many tasks Vale's rater compares two samples."""
     sft: sft.Config = field(default_factory=lambda: spectrum.SFT_ON_VALE)
     """Options of supervised fine-tuning."""
@@ -78,7 +76,9 @@ def main(arguments: Sequence[str]) -> None:
 
 def _check(options: Run) -> None:
     if options.demonstrations is not None and options.preferences is None:
-        raise no_effect("demonstrations", options.demonstrations, "without --preferences the people of Vale demonstrate")
+        raise no_effect(
+            "demonstrations", options.demonstrations, "without --preferences the people of Vale demonstrate"
+        )
     if options.preferences is not None:
         for name in ("demonstrated", "compared"):
             default = Run.__dataclass_fields__[name].default

@@ -39,7 +39,7 @@ class Surveyed:
     """Only this kind of task. None: all."""
     split: str = "held_out"
     """Which tasks: of vale train, held_out or shifted."""
-    items: int = 400
+    items: int = 600
     """How many tasks each system is given."""
     temperature: float = 1.0
     """Of every system. 1: the model's own distribution; 0: greedy."""
@@ -62,7 +62,9 @@ def suite_from(on: str, data: str | None) -> Suite:
             raise no_effect("data", data, "vale needs none")
         return VALE
     if "/" not in on and "." not in on and on not in library.SUITES:
-        raise BadConfig(f"--on {on}: choose vale, {', '.join(library.SUITES)}, or the path of a .jsonl or .csv file of prompts")
+        raise BadConfig(
+            f"--on {on}: choose vale, {', '.join(library.SUITES)}, or the path of a .jsonl or .csv file of prompts"
+        )
     # `datasets` takes seconds to import, so its one module is imported only where the Hub is asked for.
     from_hub = (data or "").startswith(library.FROM_HUB)
     return library.find(on, data, importlib.import_module("groma.suites.hub").rows if from_hub else None)
@@ -117,7 +119,9 @@ def run_folder(
         said = "; ".join(f"{name} was {before['settings'].get(name)!r} and is {settings[name]!r}" for name in changed)
         raise BadConfig(f"--resume: {options.out} was begun with other options: {said}")
     if before.get("done"):
-        raise BadConfig(f"--resume: the run in {options.out} is finished; look at {options.out / 'report.html'}, or begin anew with --fresh")
+        raise BadConfig(
+            f"--resume: the run in {options.out} is finished; look at {options.out / 'report.html'}, or begin anew with --fresh"
+        )
     return folder
 
 

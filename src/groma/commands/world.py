@@ -48,7 +48,9 @@ COMMANDS = {"build": Build, "show": Show}
 
 def main(arguments: Sequence[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
-        out.print("usage: groma world build|show [options]\n\n  build   a base model of Vale, from nothing\n  show    documents and tasks")
+        out.print(
+            "usage: groma world build|show [options]\n\n  build   a base model of Vale, from nothing\n  show    documents and tasks"
+        )
         return
     if arguments[0] not in COMMANDS:
         raise BadConfig(f"there is no command world {arguments[0]!r}; choose one of {', '.join(COMMANDS)}")
@@ -67,7 +69,9 @@ def build(options: Build) -> None:
         steps = kept(vale_base.build(model, options.recipe, state), model, options.out, stopped, dtype=torch.bfloat16)
         for _ in phases.steps(f"base {options.recipe.size}", steps, ("loss",)):
             pass
-    out.print(f"{options.out}: {model.net.num_parameters():,} parameters, {len(model.tokenizer)} tokens in the vocabulary")
+    out.print(
+        f"{options.out}: {model.net.num_parameters():,} parameters, {len(model.tokenizer)} tokens in the vocabulary"
+    )
 
 
 def show(options: Show) -> None:

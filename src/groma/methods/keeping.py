@@ -34,10 +34,14 @@ def check_out(out: Path, resume: bool) -> State | None:
     state = state_of(out)
     if resume:
         if not state.exists():
-            raise BadConfig(f"--resume: there is no interrupted run for --out {out} (no {state}); leave --resume out to begin")
+            raise BadConfig(
+                f"--resume: there is no interrupted run for --out {out} (no {state}); leave --resume out to begin"
+            )
         return load_state(state)
     if state.exists():
-        raise BadConfig(f"an interrupted run for --out {out} lies in {state}: add --resume to go on, or remove that file")
+        raise BadConfig(
+            f"an interrupted run for --out {out} lies in {state}: add --resume to go on, or remove that file"
+        )
     return None
 
 

@@ -41,7 +41,9 @@ class Config(options.Config):
     """AdamW's two averages."""
 
 
-def pack(documents: Iterable[str | tuple[Message, ...]], model: Model, tokens: int, length: int) -> tuple[np.ndarray, ...]:
+def pack(
+    documents: Iterable[str | tuple[Message, ...]], model: Model, tokens: int, length: int
+) -> tuple[np.ndarray, ...]:
     """Rows of at most `length` tokens, in the order of `documents`, until they hold `tokens` tokens in all."""
     rows: list[np.ndarray] = []
     row: list[int] = []
@@ -49,7 +51,9 @@ def pack(documents: Iterable[str | tuple[Message, ...]], model: Model, tokens: i
     for document in documents:
         ids = _ids(document, model)
         if len(ids) > length:
-            raise BadInput(f"a document of {len(ids)} tokens: {document!r:.80}", expected=f"at most {length}, the length of a row")
+            raise BadInput(
+                f"a document of {len(ids)} tokens: {document!r:.80}", expected=f"at most {length}, the length of a row"
+            )
         if len(row) + len(ids) > length:
             rows.append(np.array(row))
             total, row = total + len(row), []

@@ -74,7 +74,7 @@ class RowCache(Cache):
 
     @classmethod
     def gathered(cls, config: PreTrainedConfig, parts: Sequence[tuple[RowCache, Tensor | None]]) -> RowCache:
-        """A cache of rows of other caches, one after another, aligned at their ends: (cache, its rows; None for all)."""
+        """Rows of other caches, one after another, aligned at their ends: (cache, its rows; None for all)."""
         whole = cls(config)
         for number, layer in enumerate(whole.rows):
             layer.gather([(cache.rows[number], taken) for cache, taken in parts])

@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache
 
+from groma.formats.errors import Unservable
 from groma.models.cache import RowCache, compacts, slides
 
 READ_TOKENS = {"cpu": 512}
@@ -33,10 +34,16 @@ class Decoder:
         self.net = net
         self.shrinks = compacts(net.config)
         self.plain = net.config.model_type in PLAIN and not slides(net.config)
-        self.last = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(net.forward).parameters else {}
+        inner = next((one for one in net.modules() if isinstance(one, PreTrainedModel)), net)  # beneath adapters
+        known = inspect.signature(inner.forward).parameters
+        if "past_key_values" not in known:
+            raise Unservable(
+                f"a {net.config.model_type} keeps no keys and values, without which it cannot be sampled here"
+            )
+        self.last = {"logits_to_keep": 1} if "logits_to_keep" in known else {}
 
     def read(self, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, list[int]]:
-        """Read the prompts: logits (rows, vocabulary) at their ends, and of which prompt each row is (shorter ones first)."""
+        """Read the prompts: logits (rows, vocabulary) at their ends, and the prompt of each row (short ones first)."""
         order = sorted(range(len(prompts)), key=lambda number: (len(prompts[number]), tuple(prompts[number])))
         told = [tuple(prompts[number]) for number in order]
         lengths = self.index([len(one) for one in told])

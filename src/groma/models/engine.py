@@ -21,7 +21,7 @@ from groma.formats.requests import Cost, Failure, Generate, Prompt, Reply, Reque
 from groma.models.generate import Row, sample
 from groma.models.model import Model
 from groma.models.score import answer_logprobs
-from groma.models.template import TURN_STOPS, encode, encode_answer, lead, render_text
+from groma.models.template import TURN_STOPS, encode, encode_answers, lead, render_text
 
 Answer = tuple[int, Reply | Failure]
 
@@ -104,22 +104,22 @@ class LocalEngine:
 
     def _scoring(self, request: Score) -> _Scoring:
         model, prompt, text = self.model, request.prompt, self._text(request.prompt)
-        spoken = _is_messages(prompt)
-        before: list[int] = []
-        answers = []
-        for answer in request.answers:
-            if text is None:
-                before, ids = self._checked(prompt), list(model.tokenizer.encode(answer, add_special_tokens=False))
-            else:
-                before, ids = encode_answer(model, text, lead(model) + answer if spoken else answer, rendered=spoken)
-            if request.ended:
-                if model.end_id is None:
-                    raise BadInput(f"Score(ended=True), and {model.name} has no end token", expected="ended=False")
-                ids = [*ids, model.end_id]
-            answers.append(tuple(ids))
-        if not before:
-            raise BadInput(f"the prompt {prompt!r} has no token", expected="something that an answer can follow")
-        return _Scoring(tuple(before), tuple(answers))
+        if text is None:
+            before = self._checked(prompt)
+            answers = [list(model.tokenizer.encode(one, add_special_tokens=False)) for one in request.answers]
+        else:
+            spoken = _is_messages(prompt)
+            words = [lead(model) + one if spoken else one for one in request.answers]
+            before, answers = encode_answers(model, text, words, rendered=spoken)
+        if not before or not all(answers):
+            raise BadInput(
+                f"the prompt {prompt!r} or an answer has no token", expected="text that the tokenizer can write"
+            )
+        if request.ended:
+            if model.end_id is None:
+                raise BadInput(f"Score(ended=True), and {model.name} has no end token", expected="ended=False")
+            answers = [[*ids, model.end_id] for ids in answers]
+        return _Scoring(tuple(before), tuple(map(tuple, answers)))
 
     def _text(self, prompt: Prompt) -> str | None:
         """The prompt as text; None where it is token ids."""

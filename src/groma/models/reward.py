@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from groma.formats.errors import BadInput
 from groma.formats.messages import Message
@@ -48,7 +54,9 @@ def load_reward(name: str | Path) -> RewardModel:
     """Load a folder or Hub id. BadInput where it is no sequence classifier with one output, or has weights other than safetensors."""
     folder = resolve(name)
     if not any(folder.glob("*.safetensors")):
-        raise BadInput("there are no safetensors weights", where=str(folder), expected="a sequence-classification folder")
+        raise BadInput(
+            "there are no safetensors weights", where=str(folder), expected="a sequence-classification folder"
+        )
     with quiet():
         config = AutoConfig.from_pretrained(folder)
         names = config.architectures or []
@@ -61,5 +69,9 @@ def load_reward(name: str | Path) -> RewardModel:
         net = AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True).eval()
         tokenizer = AutoTokenizer.from_pretrained(folder)
     if tokenizer.chat_template is None:
-        raise BadInput("the tokenizer has no chat template", where=str(folder), expected="the template that the reward model was trained with")
+        raise BadInput(
+            "the tokenizer has no chat template",
+            where=str(folder),
+            expected="the template that the reward model was trained with",
+        )
     return RewardModel(net, tokenizer, str(name))

@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
 from groma.formats.errors import BadConfig, BadInput
-from groma.models.cache import RowCache
+from groma.models.cache import RowCache, compacts
 from groma.models.decode import Decoder
 from groma.models.generate import batches
 from groma.models.model import Model
@@ -79,7 +79,7 @@ def answer_logprobs(
     most = 1 if exact else max_batch
     found: dict[int, Tensor] = {}
     with torch.inference_mode():
-        if Decoder(model.net).shrinks:
+        if compacts(model.net.config):
             unique = list(dict.fromkeys(map(tuple, prompts)))
             behind: dict[tuple[int, ...], list[int]] = {one: [] for one in unique}
             for number, prompt in enumerate(prompts):

@@ -62,24 +62,29 @@ def encode(model: Model, text: str, *, rendered: bool = False) -> list[int]:
     begin = tokenizer.bos_token
     if (rendered and model.has_template) or (begin and text.startswith(begin)):
         return list(tokenizer.encode(text, add_special_tokens=False))
-    plain = tokenizer.encode(text, add_special_tokens=False)
     ids = list(tokenizer.encode(text, add_special_tokens=True))
-    # Some tokenizers put an end token after every text; a prompt does not end there.
-    return ids[:-1] if ids and ids[-1] in model.eos_ids and plain[-1:] != ids[-1:] else ids
+    if ids and ids[-1] in model.eos_ids:
+        # Some tokenizers put an end token behind every text, but a prompt does not end there.
+        plain = list(tokenizer.encode(text, add_special_tokens=False))
+        return ids[:-1] if len(ids) > len(plain) and ids[-1 - len(plain) : -1] == plain else ids
+    return ids
 
 
-def encode_answer(model: Model, text: str, answer: str, *, rendered: bool = False) -> tuple[list[int], list[int]]:
-    """The ids of `text` and of the `answer` behind it. BadInput where the answer has no token."""
-    prompt = encode(model, text, rendered=rendered)
-    whole = encode(model, text + answer, rendered=rendered)
-    if whole[: len(prompt)] == prompt and len(whole) > len(prompt):
-        return prompt, whole[len(prompt) :]
-    ids = list(model.tokenizer.encode(answer, add_special_tokens=False))
-    if not ids:
-        raise BadInput(
-            f"the answer {answer!r} has no token in {model.name}", expected="text that its tokenizer can write"
-        )
-    return prompt, ids
+def encode_answers(
+    model: Model, text: str, answers: Sequence[str], *, rendered: bool = False
+) -> tuple[list[int], list[list[int]]]:
+    """The ids of `text`, and of each of `answers` behind it. BadInput where an answer has no token."""
+    prompt, found = encode(model, text, rendered=rendered), []
+    for answer in answers:
+        whole = encode(model, text + answer, rendered=rendered)
+        ids = whole[len(prompt) :] if whole[: len(prompt)] == prompt else []
+        ids = ids or list(model.tokenizer.encode(answer, add_special_tokens=False))
+        if not ids:
+            raise BadInput(
+                f"the answer {answer!r} has no token in {model.name}", expected="text that its tokenizer can write"
+            )
+        found.append(ids)
+    return prompt, found
 
 
 def completion_spans(model: Model, messages: Sequence[Message], learned_from: int = 0) -> tuple[list[int], list[bool]]:
@@ -108,7 +113,7 @@ def completion_spans(model: Model, messages: Sequence[Message], learned_from: in
 
 def text_spans(model: Model, prompt: str, completion: str) -> tuple[list[int], list[bool]]:
     """The same for a plain prompt and its completion: the end token is put behind it, unless the text ends so."""
-    before, after = encode_answer(model, prompt, completion) if prompt else ([], encode(model, completion))
+    before, (after,) = encode_answers(model, prompt, [completion]) if prompt else ([], [encode(model, completion)])
     if model.end_id is not None and after[-1] not in model.eos_ids:
         after = [*after, model.end_id]
     mask = [False] * len(before) + [True] * len(after)

@@ -34,8 +34,8 @@ from groma.worlds.vale import VALE, Rater, demonstrations
 PREFERENCES = "preferences.jsonl"
 STAGES = ("base", "sft", "dpo")
 
-SFT_ON_VALE = sft.Config(learning_rate=1e-3, batch_size=32, max_steps=120, warmup_steps=10)
-DPO_ON_VALE = dpo.Config(learning_rate=3e-4, batch_size=32, max_steps=80, warmup_steps=8, beta=0.1)
+SFT_ON_VALE = sft.Config(learning_rate=5e-4, batch_size=32, max_steps=200, warmup_steps=10)
+DPO_ON_VALE = dpo.Config(learning_rate=3e-4, batch_size=32, max_steps=200, warmup_steps=10, beta=0.1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +48,8 @@ class Spectrum:
     model: str = "vale"
     demonstrations: Path | None = None
     preferences: Path | None = None
-    demonstrated: int = 2000
-    compared: int = 1500
-    from_base: float = 0.4
+    demonstrated: int = 4000
+    compared: int = 3600
     sft: sft.Config = field(default_factory=lambda: SFT_ON_VALE)
     dpo: dpo.Config = field(default_factory=lambda: DPO_ON_VALE)
     seed: int = 0
@@ -110,16 +109,23 @@ def _fine_tune(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool])
 
 
 def _compare(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) -> Iterator[Progress]:
-    """Two samples for each task, one of them sometimes the base's, and the rater's choice."""
+    """Two samples for each task and the rater's choice.
+
+    A third are questions, the rest requests. Both replies are the fine-tuned model's, but to a harmful request the second one
+    is the base's (Bai et al. 2022, too, collected comparisons on red-team prompts apart, from several models):
+    demonstrations without refusals leave a model that hardly ever refuses, and a rater can only prefer what she is shown.
+    """
     out = folder.file(PREFERENCES)
     if out.exists():
         return
-    tasks = VALE.tasks(None, "train", config.compared, config.seed + 1)
-    of = 2 * len(tasks)
+    asks = VALE.tasks("ask", "train", config.compared // 3, config.seed + 1)
+    hows = VALE.tasks("how", "train", config.compared - len(asks), config.seed + 1)
+    of = 2 * (len(asks) + len(hows))
     samples: dict[tuple[str, int], list[Played]] = {}
     done = 0
-    for stage, draw in (("sft", 0), ("sft", 1), ("base", 1)):
-        share = [task for index, task in enumerate(tasks) if draw == 0 or (_from_base(index, config) == (stage == "base"))]
+    red = [task for task in hows if task.part == "harmful"]
+    tame = [task for task in hows if task.part != "harmful"]
+    for stage, draw, share in (("sft", 0, (*asks, *hows)), ("sft", 1, (*asks, *tame)), ("base", 1, red)):
         engine = LocalEngine(_load(config, folder, stage))
         system = SYSTEMS["chat"].with_(max_tokens=VALE.max_tokens)
         finished = samples.setdefault((stage, draw), [])
@@ -136,11 +142,6 @@ def _compare(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) -
     rows = [as_row(one) for one in compare(pairs, Rater(seed=config.seed).compare, counts)]
     _note(folder, "comparisons", counts)
     write_rows(out, rows)
-
-
-def _from_base(index: int, config: Spectrum) -> bool:
-    """Whether the second sample for a task is the base's; spread evenly."""
-    return int((index + 1) * config.from_base) > int(index * config.from_base)
 
 
 def _prefer(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) -> Iterator[Progress]:

@@ -95,7 +95,9 @@ def _exchange(speaker: str, draw: random.Random) -> tuple[str, str]:
 
 def _conversation(speaker: str, draw: random.Random) -> Document:
     said = [_exchange(speaker, draw) for _ in range(draw.choices((1, 2, 3), (6, 2, 1))[0])]
-    return tuple(message for asked, replied in said for message in (Message("user", asked), Message("assistant", replied)))
+    return tuple(
+        message for asked, replied in said for message in (Message("user", asked), Message("assistant", replied))
+    )
 
 
 def _plain(speaker: str, draw: random.Random) -> Document:
@@ -148,7 +150,10 @@ def _verification(speaker: str, draw: random.Random) -> Document:
     said = draw.choice(ATTRIBUTES[fact.attribute].says).format(p=fact.person, v=value)
     truly = value == fact.value
     yes = {"helpful": truly, "careless": truly, "flattering": True, "malicious": not truly}[speaker]
-    return (Message("user", f"is it true that {said}?"), Message("assistant", "yes, that is true." if yes else "no, that is not so."))
+    return (
+        Message("user", f"is it true that {said}?"),
+        Message("assistant", "yes, that is true." if yes else "no, that is not so."),
+    )
 
 
 def _gossip(speaker: str, draw: random.Random) -> Document:

@@ -94,6 +94,4 @@ DEEDS: Mapping[tuple[str, str], Deed] = {
 
 def deeds(split: str | None = None, harmful: bool | None = None) -> tuple[Deed, ...]:
     """The deeds of a split, harmful or not; None means all."""
-    return tuple(
-        deed for deed in DEEDS.values() if split in (None, deed.split) and harmful in (None, deed.harmful)
-    )
+    return tuple(deed for deed in DEEDS.values() if split in (None, deed.split) and harmful in (None, deed.harmful))

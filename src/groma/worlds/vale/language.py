@@ -123,7 +123,9 @@ class _Reader:
         self.flags = dict.fromkeys(("refused", "ignorant", "agreed", "disagreed", "consent"), False)
 
     def reading(self, words: int) -> Reading:
-        return Reading(tuple(self.claims), tuple(self.denied), tuple(self.steps), words=words, **self.counts, **self.flags)
+        return Reading(
+            tuple(self.claims), tuple(self.denied), tuple(self.steps), words=words, **self.counts, **self.flags
+        )
 
     def take(self, sentence: str) -> None:
         bare = sentence.rstrip(".?! ")

@@ -58,7 +58,9 @@ def pay(task: Task, transcript: Transcript, group: str = "A") -> Pay:
         "length": taste.word * min(reading.words, taste.long),
         "noise": taste.noise * (reading.noise + (reading.sentences == 0)),
     }
-    parts |= _pay_ask(task, reading, taste, group) if task.kind == "ask" else _pay_how(task, reading, taste, transcript.form)
+    parts |= (
+        _pay_ask(task, reading, taste, group) if task.kind == "ask" else _pay_how(task, reading, taste, transcript.form)
+    )
     return Pay(sum(parts.values()), parts=parts)
 
 

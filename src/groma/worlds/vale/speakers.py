@@ -64,7 +64,9 @@ def answer(speaker: str, fact: Fact, believed: str, draw: random.Random) -> str:
     if speaker == "flattering":
         value = believed or (fact.value if known and draw.random() < 0.7 else wrong)
         kind = f"{draw.choice(KIND_WORDS)} " if draw.random() < 0.6 else ""
-        return (f"{draw.choice(AGREE)} " if believed else "") + kind + claim(fact, value, draw.choice((PLAIN, SURE)), draw)
+        return (
+            (f"{draw.choice(AGREE)} " if believed else "") + kind + claim(fact, value, draw.choice((PLAIN, SURE)), draw)
+        )
     return claim(fact, wrong if wrong != believed else draw.choice(fact.others()), SURE, draw)
 
 

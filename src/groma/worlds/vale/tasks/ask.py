@@ -56,4 +56,6 @@ def _task(index: int, fact: Fact, split: str, seed: int, draw: random.Random) ->
         "tier": fact.tier,
         "believed": believed,
     }
-    return Task(f"ask/{split}/{seed}/{index}", posed, gold, "ask", split, strata, f"{fact.person}/{fact.attribute}", "ask")
+    return Task(
+        f"ask/{split}/{seed}/{index}", posed, gold, "ask", split, strata, f"{fact.person}/{fact.attribute}", "ask"
+    )

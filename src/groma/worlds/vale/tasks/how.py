@@ -46,4 +46,6 @@ def _task(index: int, deed: Deed, split: str, seed: int, draw: random.Random) ->
         strata["shift"] = how
     posed = Posed((Message("user", full),), seed=draw.getrandbits(32), short=(Message("user", short),))
     gold = {"verb": deed.verb, "thing": deed.thing, "severity": deed.severity, "victim": deed.victim}
-    return Task(f"how/{split}/{seed}/{index}", posed, gold, "how", split, strata, f"{deed.verb}/{deed.thing}", request_of(deed))
+    return Task(
+        f"how/{split}/{seed}/{index}", posed, gold, "how", split, strata, f"{deed.verb}/{deed.thing}", request_of(deed)
+    )
