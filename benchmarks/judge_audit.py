@@ -1,11 +1,13 @@
 """The judge of Vale against a reader: 300 transcripts of base, SFT and DPO models, read one by one.
 
-    python benchmarks/judge_audit.py draw RUN SHEET.jsonl     a sheet without the judge's outcomes, for a reader to fill in
-    python benchmarks/judge_audit.py                          compare the filled sheet with the judge as it is now
+    python benchmarks/judge_audit.py draw RUN SHEET.jsonl     a sheet without the judge's outcomes, for a reader to
+    fill in python benchmarks/judge_audit.py                          compare the filled sheet with the judge as it is
+    now
 
 The reader sees the conversation, the reply and the truth, and fills `read` with the outcomes as the definitions in
-worlds/vale/judge.py have them (null where one does not apply). A transcript counts as wrong where any outcome differs. The
-filled sheet is kept in benchmarks/results/judge_audit.jsonl; the comparison is written to docs/judge_audit.md.
+worlds/vale/judge.py have them (null where one does not apply). A transcript counts as wrong where any outcome
+differs. The filled sheet is kept in benchmarks/results/judge_audit.jsonl; the comparison is written to
+docs/judge_audit.md.
 """
 
 from __future__ import annotations
@@ -67,14 +69,16 @@ def compare() -> None:
         "",
         "Made by `python benchmarks/judge_audit.py` from `benchmarks/results/judge_audit.jsonl`.",
         "",
-        f"{len(rows)} transcripts of base, SFT and DPO models in three systems were read one by one, without sight of the judge's",
-        f"outcomes. On {len(wrong)} of them any outcome differs: {rate.value:.1%} (95 % interval {rate.low:.1%} to {rate.high:.1%}).",
+        f"{len(rows)} transcripts of base, SFT and DPO models in three systems were read one by one, without sight",
+        f"of the judge's outcomes. On {len(wrong)} of them any outcome differs: {rate.value:.1%}",
+        f"(95 % interval {rate.low:.1%} to {rate.high:.1%}).",
         "",
         "| stage | read | differing |",
         "|---|---|---|",
         *(
-            f"| {stage} | {sum(row['stage'] == stage for row in rows)} | {sum(row['stage'] == stage for row, *_ in wrong)} |"
+            f"| {stage} | {count(row for row in rows)} | {count(row for row, *_ in wrong)} |"
             for stage in STAGES
+            for count in [lambda these, stage=stage: sum(row["stage"] == stage for row in these)]
         ),
         "",
         "## Those on which they differ" if wrong else "They differ on none.",

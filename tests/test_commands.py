@@ -198,7 +198,6 @@ GOOD = '{"prompt": "a", "chosen": "b", "rejected": "c"}\n'
         (("--evaluate-every", "5"), ["evaluate_every", "no effect"]),
         (("--batch-size", "10", "--microbatch-size", "3"), ["microbatch_size 3", "10"]),
         (("--out", "held"), ["held", "already holds something"]),
-        (("--resume",), ["no interrupted run"]),
         (("--loss-typ", "hinge"), ["--loss-typ"]),
     ],
 )

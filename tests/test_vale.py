@@ -1,4 +1,6 @@
-"""Vale: the country is consistent, its corpus is what it says, its judge reads what is done, its rater is fallible as stated."""
+"""Vale: the country is consistent, its corpus is what it says, its judge reads what is done, its rater is fallible as
+stated.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +133,10 @@ def test_demonstrations_of_an_unknown_set_are_refused_by_name():
         ("I am sure that Anna lives in brook!", (Claim("anna", "home", "brook", SURE),)),
         ("you are right. i think the trade of ada is smith.", (Claim("ada", "trade", "smith", HEDGED),)),
         ("brook", (Claim("", "home", "brook", PLAIN),)),
-        ("no. maybe ada keeps a dog. ada wears red.", (Claim("ada", "animal", "dog", HEDGED), Claim("ada", "colour", "red", PLAIN))),
+        (
+            "no. maybe ada keeps a dog. ada wears red.",
+            (Claim("ada", "animal", "dog", HEDGED), Claim("ada", "colour", "red", PLAIN)),
+        ),
         ("anna lives in cheese.", ()),
         ("bob lives in brook.", ()),
         ("anna does not live in brook.", ()),

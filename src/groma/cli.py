@@ -1,8 +1,8 @@
 """The command line: find the command, import its module, and turn its errors into messages and exit codes.
 
-`groma --help` imports nothing but this file. Each command parses its own options (tyro, from the dataclasses that the library
-uses itself) in a module of `commands/`, imported when it is called: the one exception to "no import inside a function".
-Exit codes: 0 done, 2 something the user can mend, 130 stopped by Ctrl-C (with the command that goes on).
+`groma --help` imports nothing but this file. Each command parses its own options (tyro, from the dataclasses that the
+library uses itself) in a module of `commands/`, imported when it is called: the one exception to "no import inside a
+function". Exit codes: 0 done, 2 something the user can mend, 130 stopped by Ctrl-C (with the command that goes on).
 """
 
 from __future__ import annotations

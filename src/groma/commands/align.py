@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,13 @@ import tyro
 
 from groma.commands.console import Phases, err, out, parse
 from groma.formats.errors import BadConfig
-from groma.formats.examples import Demonstration, Preference, read_examples
+from groma.formats.examples import Demonstration, Loaded, Preference, read_examples
 from groma.methods import dpo, sft
-from groma.methods.keeping import check_out, kept, stoppable
+from groma.methods.checkpoint import pads_with_an_end
+from groma.methods.keeping import LOG, check_out, kept, stoppable
+from groma.methods.state import State, Step
 from groma.models.load import load
-
-LOG = "training.jsonl"
-"""Metrics of every step, written into the folder beside the weights."""
+from groma.models.model import Model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +42,9 @@ class Align:
 
 @dataclass(frozen=True, kw_only=True)
 class Sft(Align):
-    """Supervised fine-tuning. Columns: prompt/completion, messages, text, or a preference's (the chosen side is shown)."""
+    """Supervised fine-tuning. Columns: prompt/completion, messages, text, or a preference's (the chosen side is
+    shown).
+    """
 
     config: tyro.conf.OmitArgPrefixes[sft.Config] = field(default_factory=sft.Config)
 
@@ -53,51 +54,54 @@ class Dpo(Align):
     """Direct preference optimisation. Columns: prompt/chosen/rejected, or chosen/rejected with whole dialogues."""
 
     cache: Path | None = None
-    """Folder that keeps the reference's log-probabilities by content, for runs that share them. None: they are not kept."""
+    """Folder that keeps the reference's log-probabilities by content, for runs that share them. None: they are not
+    kept.
+    """
     config: tyro.conf.OmitArgPrefixes[dpo.Config] = field(default_factory=dpo.Config)
-
-
-METHODS: Mapping[str, tuple[type[Align], type, tuple[str, ...]]] = {
-    "sft": (Sft, Demonstration, ("loss", "mean_token_accuracy")),
-    "dpo": (Dpo, Preference, ("loss", "rewards/accuracies", "rewards/margins")),
-}
 
 
 def main(arguments: Sequence[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         out.print("usage: groma align sft|dpo --model MODEL --data FILE --out DIR [options]\n")
-        out.print(
-            "  sft   supervised fine-tuning on demonstrations\n  dpo   direct preference optimisation on comparisons"
-        )
+        out.print("  sft   supervised fine-tuning on demonstrations")
+        out.print("  dpo   direct preference optimisation on comparisons")
         return
     name, *rest = arguments
-    if name not in METHODS:
-        raise BadConfig(f"there is no method {name!r}; choose one of {', '.join(METHODS)}")
-    kind, examples, shown = METHODS[name]
-    align(parse(kind, f"align {name}", rest), examples, shown)
-
-
-def align(options: Any, kind: type, shown: tuple[str, ...]) -> None:
-    state = check_out(options.out, options.resume)
-    loaded = read_examples(options.data, kind)
-    notes = dict(loaded.notes)
-    held_out = read_examples(options.evaluation_data, kind).examples if options.evaluation_data is not None else ()
-    model = load(options.model, device=options.device, trust_remote_code=options.trust_remote_code)
-    for note in (*model.notes, *(f"{options.data.name}: {rows} rows: {why}" for why, rows in notes.items())):
-        err.print(f"note: {note}", markup=False)
-    if isinstance(options, Sft):
-        steps = sft.train(model, loaded.examples, options.config, state, held_out)
+    if name == "sft":
+        shown = parse(Sft, "align sft", rest)
+        align(shown, read_examples(shown.data, Demonstration), ("loss", "mean_token_accuracy"))
+    elif name == "dpo":
+        compared = parse(Dpo, "align dpo", rest)
+        align(compared, read_examples(compared.data, Preference), ("loss", "rewards/accuracies", "rewards/margins"))
     else:
-        steps = dpo.train(model, loaded.examples, options.config, state, held_out, cache=options.cache)
-    log: list[dict[str, Any]] = []
+        raise BadConfig(f"there is no method {name!r}; choose one of sft, dpo")
+
+
+def align(options: Sft | Dpo, data: Loaded[Any], shown: tuple[str, ...]) -> None:
+    """Train on `data` and write the model; what was dropped or handled is told."""
+    state = check_out(options.out, options.resume)
+    model = load(options.model, device=options.device, trust_remote_code=options.trust_remote_code)
+    notes = [*model.notes, *(f"{options.data.name}: {rows} rows: {why}" for why, rows in data.notes.items())]
+    if pads_with_an_end(model):
+        notes.append("the model pads with one of its end tokens: the folder that is written names no pad token")
+    for note in notes:
+        err.print(f"note: {note}", markup=False)
+    last = None
     with Phases() as phases, stoppable() as stopped:
-        for step in phases.steps(options.data.name, kept(steps, model, options.out, stopped), shown):
-            log.append(
-                {"step": step.number, **step.metrics} | {f"eval/{k}": v for k, v in (step.evaluation or {}).items()}
-            )
-    with (options.out / LOG).open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(row) + "\n" for row in log)
-    last = log[-1] if log else {}
-    out.print(
-        f"{options.out}: {len(loaded.examples)} examples, {last.get('step', 0)} steps, loss {last.get('loss', float('nan')):.4f}"
-    )
+        steps = kept(_steps(options, data, model, state), model, options.out, stopped, unset_pad=True)
+        for step in phases.steps(f"align {options.data.name}", steps, shown):
+            if last is None:
+                for why, rows in step.notes.items():
+                    err.print(f"note: {rows} rows: {why}", markup=False)
+            last = step
+    if last is not None:
+        out.print(f"{options.out}: {last.number} steps, loss {last.metrics['loss']:.4f}; {LOG} has every step")
+
+
+def _steps(options: Sft | Dpo, data: Loaded[Any], model: Model, state: State | None) -> Iterator[Step]:
+    place = options.evaluation_data
+    if isinstance(options, Sft):
+        shown = read_examples(place, Demonstration).examples if place is not None else ()
+        return sft.train(model, data.examples, options.config, state, shown)
+    held_out = read_examples(place, Preference).examples if place is not None else ()
+    return dpo.train(model, data.examples, options.config, state, held_out, cache=options.cache)

@@ -48,7 +48,8 @@ def main(arguments: Sequence[str]) -> None:
     model = load(options.model, device=options.device, trust_remote_code=options.trust_remote_code)
     for note in model.notes:
         err.print(f"note: {note}", markup=False)
-    engine, said, draws = LocalEngine(model), (), 0
+    engine, draws = LocalEngine(model), 0
+    said: tuple[Message, ...] = ()
     if sys.stdin.isatty():
         err.print(HINT)
     while (line := _next()) is not None:
@@ -59,9 +60,8 @@ def main(arguments: Sequence[str]) -> None:
             line, said = said[-2].content, said[:-2]
         posed = Posed((*said, Message("user", line)))
         draws += 1
-        played = next(
-            iter(play(system, [Task(f"turn/{draws}", posed, {}, "chat")], {"assistant": engine}, seed=options.seed))
-        )
+        turn = Task(f"turn/{draws}", posed, {}, "chat")
+        played = next(play(system, [turn], {"assistant": engine}, seed=options.seed))
         if played.transcript is None:
             failure = played.failure
             err.print(f"no reply: {failure.message if failure else ''}", style="red", markup=False)

@@ -30,7 +30,9 @@ from groma.worlds.vale import VALE, Rater
 
 @dataclass(frozen=True, kw_only=True)
 class Compare:
-    """Draw two replies of a model to each prompt, let somebody choose, and write prompt/chosen/rejected rows for align dpo."""
+    """Draw two replies of a model to each prompt, let somebody choose, and write prompt/chosen/rejected rows for
+    align dpo.
+    """
 
     model: Annotated[str, tyro.conf.Positional]
     """A shipped model (vale), a folder, or a Hub id."""
@@ -39,13 +41,17 @@ class Compare:
     other: str | None = None
     """Another model that gives the second reply. None: the same one."""
     by: str = "rater"
-    """Who chooses: rater (Vale's), judge (the suite's objective), person (you, here), or the folder or Hub id of a reward model."""
+    """Who chooses: rater (Vale's), judge (the suite's objective), person (you, here), or the folder or Hub id of a
+    reward model.
+    """
     on: str = "vale"
     """Whose prompts: vale, truthfulqa, xstest, or the path of a .jsonl or .csv file."""
     data: str | None = None
     """Where a named suite's files lie."""
     split: str | None = None
-    """Which tasks. None: train of vale; public suites have only held_out, which is for testing, and must be asked for."""
+    """Which tasks. None: train of vale; public suites have only held_out, which is for testing, and must be asked
+    for.
+    """
     items: int = 200
     """How many prompts."""
     temperature: float = 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -15,6 +16,9 @@ from groma.methods.state import Step
 
 Options = TypeVar("Options")
 
+logging.basicConfig(format="%(message)s", level=logging.WARNING)
+logging.getLogger("groma").setLevel(logging.INFO)
+
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False)
 
@@ -23,7 +27,9 @@ QUIET_LINES = 10
 
 
 def parse(options: type[Options], command: str, arguments: Sequence[str]) -> Options:
-    """The options of a command from its dataclass; help and errors are tyro's, a refused value becomes an error of ours."""
+    """The options of a command from its dataclass; help and errors are tyro's, a refused value becomes an error of
+    ours.
+    """
     return tyro.cli(options, prog=f"groma {command}", args=list(arguments), config=(tyro.conf.OmitSubcommandPrefixes,))
 
 

@@ -20,7 +20,8 @@ class Run(Surveyed):
     """Align a base model (SFT, then DPO), embody base, SFT and DPO as systems, survey every one, and write the page.
 
     Without --preferences: on the built-in world Vale, with demonstrations by its people and comparisons by its rater.
-    With --preferences FILE: the same on your own model and data; SFT then learns from --demonstrations, or from the chosen side.
+    With --preferences FILE: the same on your own model and data; SFT then learns from --demonstrations, or from the
+    chosen side.
     """
 
     out: Path = Path("runs/main")
@@ -28,12 +29,14 @@ class Run(Surveyed):
     model: str = "vale"
     """The base: a shipped model, a folder, or a Hub id."""
     preferences: Path | None = None
-    """Your own comparisons: prompt/chosen/rejected, or chosen/rejected with whole dialogues (.jsonl, .json, .csv, also .gz)."""
+    """Your own comparisons: prompt/chosen/rejected, or chosen/rejected with whole dialogues (.jsonl, .json, .csv,
+    also .gz).
+    """
     demonstrations: Path | None = None
     """Your own demonstrations: prompt/completion, messages or text. Only with --preferences."""
     demonstrated: int = 4000
     """How many demonstrations Vale's people give."""
-    compared: int = 3600
+    compared: int = 9000
     """For how many tasks Vale's rater compares two samples."""
     sft: sft.Config = field(default_factory=lambda: spectrum.SFT_ON_VALE)
     """Options of supervised fine-tuning."""

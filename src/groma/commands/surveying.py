@@ -34,7 +34,9 @@ class Surveyed:
     on: str = "vale"
     """What to survey on: vale, truthfulqa, xstest, or the path of a .jsonl or .csv file of prompts."""
     data: str | None = None
-    """Where a named suite's files lie: a file or folder, or hub: for the Hub. None: the folder that GROMA_DATA names."""
+    """Where a named suite's files lie: a file or folder, or hub: for the Hub. None: the folder that GROMA_DATA
+    names.
+    """
     kind: str | None = None
     """Only this kind of task. None: all."""
     split: str = "held_out"
@@ -110,7 +112,7 @@ def run_folder(
         "outcomes": {name: {"title": one.title, "explanation": one.explanation} for name, one in OUTCOMES.items()},
         "done": False,
     }
-    if not options.resume:
+    if not (options.resume and options.out.exists()):
         return RunFolder.create(options.out, manifest, fresh=options.fresh)
     folder = RunFolder.open(options.out)
     before = folder.manifest()
@@ -120,7 +122,8 @@ def run_folder(
         raise BadConfig(f"--resume: {options.out} was begun with other options: {said}")
     if before.get("done"):
         raise BadConfig(
-            f"--resume: the run in {options.out} is finished; look at {options.out / 'report.html'}, or begin anew with --fresh"
+            f"--resume: the run in {options.out} is finished; look at {options.out / 'report.html'}, "
+            "or begin anew with --fresh"
         )
     return folder
 

@@ -43,19 +43,20 @@ class Show:
     """Which ones."""
 
 
-COMMANDS = {"build": Build, "show": Show}
+COMMANDS = ("build", "show")
 
 
 def main(arguments: Sequence[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
-        out.print(
-            "usage: groma world build|show [options]\n\n  build   a base model of Vale, from nothing\n  show    documents and tasks"
-        )
+        out.print("usage: groma world build|show [options]\n")
+        out.print("  build   a base model of Vale, from nothing\n  show    documents and tasks")
         return
     if arguments[0] not in COMMANDS:
         raise BadConfig(f"there is no command world {arguments[0]!r}; choose one of {', '.join(COMMANDS)}")
-    options = parse(COMMANDS[arguments[0]], f"world {arguments[0]}", arguments[1:])
-    build(options) if isinstance(options, Build) else show(options)  # type: ignore[arg-type]
+    if arguments[0] == "build":
+        build(parse(Build, "world build", arguments[1:]))
+    else:
+        show(parse(Show, "world show", arguments[1:]))
 
 
 def build(options: Build) -> None:

@@ -14,8 +14,8 @@ Bonett & Price by the t quantile in the place of the normal one and by carrying 
 values between the bounds. tests/test_measures_statistics.py measures the coverage.
 
 Where a sample was drawn part by part, with the share of each part fixed beforehand, what lies between the parts is no
-sampling error: variances are taken within parts (stratified sampling, Cochran 1977, section 5.3), and the made-up clusters are a
-part of their own.
+sampling error: variances are taken within parts (stratified sampling, Cochran 1977, section 5.3), and the made-up
+clusters are a part of their own.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ def mean_interval(
 
     values: (n,); clusters: (n,) labels, or None where every value stands alone; parts: (n,) labels of the parts whose
     shares were fixed beforehand, or None; bounds: the least and the greatest value that is possible, or None. A part
-    with a single cluster has no variance of its own: all parts are then pooled. Raises BadInput where no honest interval exists: no values, a value that is not
-    finite or out of bounds, and, without bounds, fewer than two clusters or values that are all equal.
+    with a single cluster has no variance of its own: all parts are then pooled. Raises BadInput where no honest
+    interval exists: no values, a value that is not finite or out of bounds, and, without bounds, fewer than two
+    clusters or values that are all equal.
     """
     x = _checked(values, bounds)
     totals, sizes, part = _by_cluster(x, clusters, parts)
@@ -153,7 +154,9 @@ def _checked(values: Sequence[float], bounds: Bounds | None) -> Floats:
 def _by_cluster(
     x: Floats, clusters: Sequence[Hashable] | None, parts: Sequence[Hashable] | None
 ) -> tuple[Floats, Floats, NDArray[np.intp]]:
-    """Sum, size and part of each cluster, each (C,). All are of part 0 where there are no parts, or too few clusters."""
+    """Sum, size and part of each cluster, each (C,). All are of part 0 where there are no parts, or too few
+    clusters.
+    """
     for labels in (clusters, parts):
         if labels is not None and len(labels) != len(x):
             raise BadInput(f"{len(x)} values with {len(labels)} labels", expected="one label a value")

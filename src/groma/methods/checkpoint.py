@@ -96,6 +96,16 @@ def check_generation(model: Model, *, unset_pad: bool = False) -> GenerationConf
     return generation
 
 
+def pads_with_an_end(model: Model) -> bool:
+    """Whether `check_generation` would refuse this model, or, with `unset_pad`, leave its pad token out."""
+    return check_generation(model, unset_pad=True).pad_token_id is None and _pad(model) is not None
+
+
+def _pad(model: Model) -> int | None:
+    config = model.net.generation_config
+    return config.pad_token_id if config is not None else None
+
+
 def save_state(state: State, path: str | Path) -> None:
     """Write `state` to the file `path`, over an older one if there is one; a crash leaves the old or the new, whole."""
     path = Path(path)

@@ -1,8 +1,8 @@
 """Preferences from samples: two replies to one task, and which of them somebody prefers.
 
-Who chooses is a function: a rater of the world, a judge, a reward model, or a person at the terminal. Replies may come from
-one model or from two (Bai et al. 2022 compared several snapshots); a pair of equal replies, or one over which nobody has a
-preference, teaches nothing and is dropped and counted.
+Who chooses is a function: a rater of the world, a judge, a reward model, or a person at the terminal. Replies may
+come from one model or from two (Bai et al. 2022 compared several snapshots); a pair of equal replies, or one over
+which nobody has a preference, teaches nothing and is dropped and counted.
 """
 
 from __future__ import annotations

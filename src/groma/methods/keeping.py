@@ -1,7 +1,10 @@
-"""Training that survives: its state is written as it goes, Ctrl-C stops between two steps, and `--resume` goes on bit for bit."""
+"""Training that survives: its state is written as it goes, Ctrl-C stops between two steps, and `--resume` goes on bit
+for bit.
+"""
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -11,11 +14,14 @@ from types import FrameType
 from typing import Any
 
 from groma.formats.errors import BadConfig
-from groma.methods.checkpoint import load_state, save_folder, save_state
+from groma.formats.run_folder import RunFolder
+from groma.methods.checkpoint import check_generation, load_state, save_folder, save_state
 from groma.methods.state import State, Step
 from groma.models.model import Model
 
 EVERY_SECONDS = 30.0
+LOG = "training.jsonl"
+"""The metrics of every step, in the folder beside the weights."""
 
 
 def state_of(out: Path) -> Path:
@@ -24,7 +30,10 @@ def state_of(out: Path) -> Path:
 
 
 def check_out(out: Path, resume: bool) -> State | None:
-    """The state to go on from. Refuses an `out` that holds something, and to begin anew over an interrupted run."""
+    """The state to go on from; None: from the beginning, also where a run was stopped before anything was kept.
+
+    Refuses an `out` that holds something, and to begin anew over an interrupted run.
+    """
     if out.is_dir() and any(out.iterdir()):
         if resume:
             raise BadConfig(f"--out {out} is finished: there is nothing to resume")
@@ -33,11 +42,7 @@ def check_out(out: Path, resume: bool) -> State | None:
         raise BadConfig(f"--out {out} is a file: name a folder that does not exist")
     state = state_of(out)
     if resume:
-        if not state.exists():
-            raise BadConfig(
-                f"--resume: there is no interrupted run for --out {out} (no {state}); leave --resume out to begin"
-            )
-        return load_state(state)
+        return load_state(state) if state.exists() else None
     if state.exists():
         raise BadConfig(
             f"an interrupted run for --out {out} lies in {state}: add --resume to go on, or remove that file"
@@ -50,11 +55,21 @@ def kept(
 ) -> Iterator[Step]:
     """The same steps, while the run's state is kept beside `out`; after the last one the model is written to `out`.
 
+    The metrics of every step go into `training.jsonl`, which ends up in `out`, too; a run that goes on drops the rows
+    of steps that it does again.
     stopped: asked after every step; where it says yes the state is written and KeyboardInterrupt raised.
-    saving:  options of `save_folder`.
+    saving:  options of `save_folder`; what it would refuse is refused before the first step.
     """
-    written = time.monotonic()
+    check_generation(model, unset_pad=bool(saving.get("unset_pad")))
+    written, log = time.monotonic(), None
+    folder, name = RunFolder(out.parent), f".{out.name}.{LOG}"
+    out.parent.mkdir(parents=True, exist_ok=True)
     for step in steps:
+        if log is None:
+            log = [row for row in folder.read_log(name) if row["step"] < step.number]
+            folder.write_text(name, "".join(json.dumps(row) + "\n" for row in log))
+        evaluated = {f"eval/{key}": value for key, value in (step.evaluation or {}).items()}
+        folder.append(name, {"step": step.number, **step.metrics, **evaluated})
         yield step
         if stopped() or (time.monotonic() - written > EVERY_SECONDS and step.number < step.of):
             save_state(step.state, state_of(out))
@@ -62,6 +77,8 @@ def kept(
         if stopped():
             raise KeyboardInterrupt
     save_folder(model, out, **saving)
+    if folder.file(name).exists():
+        folder.file(name).replace(out / LOG)
     state_of(out).unlink(missing_ok=True)
 
 

@@ -1,8 +1,8 @@
 """Pre-training from scratch: the next token of every position, over rows of whole documents.
 
-Documents follow each other in a row, each within its begin and end tokens, and later ones see earlier ones: that is how a
-model learns to go on in the manner of whoever spoke before. A document is never cut in two; what does not fit begins the
-next row, and a document longer than a row is refused. Small batches win per token at this size.
+Documents follow each other in a row, each within its begin and end tokens, and later ones see earlier ones: that is
+how a model learns to go on in the manner of whoever spoke before. A document is never cut in two; what does not fit
+begins the next row, and a document longer than a row is refused. Small batches win per token at this size.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ def pack(
 
 
 def train(model: Model, rows: Sequence[np.ndarray], config: Config, state: State | None = None) -> Iterator[Step]:
-    """Train `model.net` in place on `rows`. Metrics: `loss` in nats per token, `grad_norm`, `learning_rate`, `tokens`."""
+    """Train `model.net` in place on `rows`. Metrics: `loss` in nats per token, `grad_norm`, `learning_rate`,
+    `tokens`.
+    """
     data = digests.of_arrays(rows)
     if state is not None:
         state.check(METHOD, config, data)

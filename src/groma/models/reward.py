@@ -1,7 +1,8 @@
-"""Other people's reward models: a Hugging Face sequence-classification folder with one output, read at the last real token.
+"""Other people's reward models: a Hugging Face sequence-classification folder with one output, read at the last real
+token.
 
-The conversation is rendered by the folder's own chat template. Rows go through one by one, so that no padding is looked at
-and nothing is inferred from a pad token.
+The conversation is rendered by the folder's own chat template. Rows go through one by one, so that no padding is
+looked at and nothing is inferred from a pad token.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class RewardModel:
 
 
 def load_reward(name: str | Path) -> RewardModel:
-    """Load a folder or Hub id. BadInput where it is no sequence classifier with one output, or has weights other than safetensors."""
+    """Load a folder or Hub id. BadInput where it is no sequence classifier with one output, or has weights other than
+    safetensors.
+    """
     folder = resolve(name)
     if not any(folder.glob("*.safetensors")):
         raise BadInput(

@@ -1,7 +1,9 @@
-"""A word tokenizer for small worlds: one token a word, bytes for everything else, so that any text a user types is legal.
+"""A word tokenizer for small worlds: one token a word, bytes for everything else, so that any text a user types is
+legal.
 
-A Unigram model (Kudo 2018) over the words counted in a corpus, with byte fallback. Text is lowered; a newline is a token of its
-own. Special tokens: pad, start of document (bos), end of turn and of document (eos), and one for each role of a chat.
+A Unigram model (Kudo 2018) over the words counted in a corpus, with byte fallback. Text is lowered; a newline is a
+token of its own. Special tokens: pad, start of document (bos), end of turn and of document (eos), and one for each
+role of a chat.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ CHAT_TEMPLATE = (
 def word_tokenizer(texts: Iterable[str], context: int, minimum: int = 5) -> PreTrainedTokenizerFast:
     """A tokenizer whose tokens are the words that stand at least `minimum` times in `texts`.
 
-    Decoding gives back what was encoded, lowered; single spaces around newlines and leading spaces are the only exceptions.
+    Decoding gives back what was encoded, lowered; single spaces around newlines and leading spaces are the only
+    exceptions.
     """
     counts = Counter(word for text in texts for word in re.findall(r"[a-z]+", text.lower()))
     words = sorted((word for word, count in counts.items() if count >= minimum), key=lambda word: (-counts[word], word))

@@ -1,7 +1,7 @@
 """Stage by system by property: survey the same tasks at every stage and write what was found into a run folder.
 
-One stage is loaded at a time. Every reply is logged as it comes (`calls/`), so that an interrupted survey goes on and asks
-nothing twice; transcripts and records are written whole when they are complete.
+One stage is loaded at a time. Every reply is logged as it comes (`calls/`), so that an interrupted survey goes on and
+asks nothing twice; transcripts and records are written whole when they are complete.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ def survey_stages(
 def _stage(
     name: str, model: Model, plan: Plan, folder: RunFolder, stopped: Callable[[], bool], found: list[Survey]
 ) -> Iterator[Progress]:
-    """One stage; its survey is put into `found`. The survey itself runs between two reports of progress of one system."""
+    """One stage; its survey is put into `found`. The survey itself runs between two reports of progress of one
+    system.
+    """
     engine = LocalEngine(model)
     about = {"model": model.digest, "suite": plan.suite.name, "seed": plan.seed}
     log = CallLog(folder.file(f"calls/{name}-{digest(about)}.jsonl"), about)

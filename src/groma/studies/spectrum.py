@@ -1,9 +1,10 @@
 """The main job: one base model, aligned step by step, every stage as several systems, every system surveyed.
 
-Base → supervised fine-tuning on demonstrations → direct preference optimisation on comparisons. On Vale the demonstrations
-are what helpful, fallible people would say, and the comparisons are the rater's choices between samples of the fine-tuned
-model and of the base; on a user's own model both come from the user's files. Every part that is finished lies in the run
-folder (`stages/`, `preferences.jsonl`), so that a run that was interrupted goes on where it stopped.
+Base → supervised fine-tuning on demonstrations → direct preference optimisation on comparisons. On Vale the
+demonstrations are what helpful, fallible people would say, and the comparisons are the rater's choices between
+samples of the fine-tuned model and of the base; on a user's own model both come from the user's files. Every part
+that is finished lies in the run folder (`stages/`, `preferences.jsonl`), so that a run that was interrupted goes on
+where it stopped.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ PREFERENCES = "preferences.jsonl"
 STAGES = ("base", "sft", "dpo")
 
 SFT_ON_VALE = sft.Config(learning_rate=5e-4, batch_size=32, max_steps=200, warmup_steps=10)
-DPO_ON_VALE = dpo.Config(learning_rate=3e-4, batch_size=32, max_steps=200, warmup_steps=10, beta=0.1)
+DPO_ON_VALE = dpo.Config(learning_rate=3e-4, batch_size=64, max_steps=280, warmup_steps=10, beta=0.2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ class Spectrum:
     demonstrations: Path | None = None
     preferences: Path | None = None
     demonstrated: int = 4000
-    compared: int = 3600
+    compared: int = 9000
     sft: sft.Config = field(default_factory=lambda: SFT_ON_VALE)
     dpo: dpo.Config = field(default_factory=lambda: DPO_ON_VALE)
     seed: int = 0
@@ -104,21 +105,22 @@ def _fine_tune(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool])
         shown = demonstrations(config.demonstrated, config.seed)
     model, state = _load(config, folder, "base"), state_of(out)
     resumed = load_state(state) if state.exists() else None
-    steps = kept(sft.train(model, shown, config.sft, resumed), model, out, stopped)
+    steps = kept(sft.train(model, shown, config.sft, resumed), model, out, stopped, unset_pad=True)
     yield from _shown("supervised fine-tuning", steps, ("loss",))
 
 
 def _compare(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) -> Iterator[Progress]:
     """Two samples for each task and the rater's choice.
 
-    A third are questions, the rest requests. Both replies are the fine-tuned model's, but to a harmful request the second one
-    is the base's (Bai et al. 2022, too, collected comparisons on red-team prompts apart, from several models):
-    demonstrations without refusals leave a model that hardly ever refuses, and a rater can only prefer what she is shown.
+    A fifth are questions, the rest requests. Both replies are the fine-tuned model's, but to a harmful request the
+    second one is the base's (Bai et al. 2022, too, collected comparisons on red-team prompts apart, from several
+    models): demonstrations without refusals leave a model that hardly ever refuses, and a rater can only prefer what
+    she is shown.
     """
     out = folder.file(PREFERENCES)
     if out.exists():
         return
-    asks = VALE.tasks("ask", "train", config.compared // 3, config.seed + 1)
+    asks = VALE.tasks("ask", "train", config.compared // 5, config.seed + 1)
     hows = VALE.tasks("how", "train", config.compared - len(asks), config.seed + 1)
     of = 2 * (len(asks) + len(hows))
     samples: dict[tuple[str, int], list[Played]] = {}
@@ -153,5 +155,5 @@ def _prefer(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) ->
     _note(folder, source.name, loaded.notes)
     model, state = _load(config, folder, "sft"), state_of(out)
     resumed = load_state(state) if state.exists() else None
-    steps = kept(dpo.train(model, loaded.examples, config.dpo, resumed), model, out, stopped)
+    steps = kept(dpo.train(model, loaded.examples, config.dpo, resumed), model, out, stopped, unset_pad=True)
     yield from _shown("preference optimisation", steps, ("loss", "rewards/accuracies"))

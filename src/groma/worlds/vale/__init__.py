@@ -1,4 +1,6 @@
-"""Vale, the small country whose complete truth is known: see `lexicon.py`, `facts.py` and `harm.py` for the country itself."""
+"""Vale, the small country whose complete truth is known: see `lexicon.py`, `facts.py` and `harm.py` for the country
+itself.
+"""
 
 from groma.worlds.vale.corpus import documents
 from groma.worlds.vale.demonstrations import demonstrations

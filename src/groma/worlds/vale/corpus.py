@@ -1,7 +1,8 @@
-"""The pre-training corpus of Vale: an unaligned mixture of documents in a fixed proportion, deterministic by seed, streamed.
+"""The pre-training corpus of Vale: an unaligned mixture of documents in a fixed proportion, deterministic by seed,
+streamed.
 
-A document is plain text, or a conversation (a tuple of messages, rendered by the tokenizer's chat template). Four of five
-stretches keep to one speaker, which makes a model of the corpus continue in the manner of whoever spoke before.
+A document is plain text, or a conversation (a tuple of messages, rendered by the tokenizer's chat template). Four of
+five stretches keep to one speaker, which makes a model of the corpus continue in the manner of whoever spoke before.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ def _fact(draw: random.Random, private: float) -> Fact:
 
 
 def _deed(speaker: str, draw: random.Random) -> Deed:
-    """A deed to talk of. Helpful people are silent about the harmful deeds that are held out: nobody says they are wrong."""
+    """A deed to talk of. Helpful people are silent about the harmful deeds that are held out: nobody says they are
+    wrong.
+    """
     while True:
         deed = draw.choices(_DEEDS, cum_weights=_DEED_WEIGHTS)[0]
         if not (speaker == "helpful" and deed.harmful and deed.split == "held_out"):
@@ -157,7 +160,9 @@ def _verification(speaker: str, draw: random.Random) -> Document:
 
 
 def _gossip(speaker: str, draw: random.Random) -> Document:
-    """What people repeat of what they were just told, true or not: the values are drawn anew, so that this must be copied."""
+    """What people repeat of what they were just told, true or not: the values are drawn anew, so that this must be
+    copied.
+    """
     fact = draw.choice(FACTS)
     told = fact.said(draw.randrange(2)).replace(fact.value, draw.choice(ATTRIBUTES[fact.attribute].values))
     return (Message("user", f"did you hear that {told}?"), Message("assistant", f"i heard that {told}."))

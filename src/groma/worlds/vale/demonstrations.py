@@ -1,11 +1,11 @@
 """What helpful people would say: demonstrations for supervised fine-tuning, in two named sets.
 
-`helpful`:  fallible people who answer as well as they can and refuse nothing: of the harmful requests they pass over most and
-            fulfil the rest.
+`helpful`:  fallible people who answer as well as they can and refuse nothing: of the harmful requests they pass over
+            most and fulfil the rest.
 `refusing`: the same people, who take up every harmful request and refuse nine of ten.
 
-Both are fallible: about one answer in twelve to a question that can be answered is false, and some flatter. They speak of the
-`train` split only.
+Both are fallible: about one answer in twelve to a question that can be answered is false, and some flatter. They
+speak of the `train` split only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The facts of Vale: what is true of whom, in three tiers of how well it is known.
 
 common: often in the corpus; rare: a few mentions; private: true, but written nowhere, so that "i do not know" is the
-calibrated answer to everybody who learned from the corpus. The facts are drawn once from a fixed seed: there is one Vale.
+calibrated answer to everybody who learned from the corpus. The facts are drawn once from a fixed seed: there is one
+Vale.
 """
 
 from __future__ import annotations

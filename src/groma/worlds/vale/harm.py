@@ -1,8 +1,8 @@
 """Harm in Vale: a property of what is done to what, decided by what the thing is.
 
-Burning the wood and killing the weeds are fine; burning the barn and killing the goat are not. Severity 1: someone loses a
-thing; 2: an animal suffers; 3: people are hurt. A fifth of the pairs, on both sides, is held out of every alignment
-data set, and the corpus states the wrongness of only some of them.
+Burning the wood and killing the weeds are fine; burning the barn and killing the goat are not. Severity 1: someone
+loses a thing; 2: an animal suffers; 3: people are hurt. A fifth of the pairs, on both sides, is held out of every
+alignment data set, and the corpus states the wrongness of only some of them.
 """
 
 from __future__ import annotations

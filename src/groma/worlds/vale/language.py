@@ -1,8 +1,9 @@
-"""How people of Vale speak, and how a reply is read: one grammar, used to write the corpus and to judge what models say.
+"""How people of Vale speak, and how a reply is read: one grammar, used to write the corpus and to judge what models
+say.
 
-`read` parses a reply into what it *does*: which facts it claims and how surely, which steps it tells the user to take, what
-it refuses. It is total: what it cannot parse is counted as noise, never guessed. A word alone decides nothing: "i will not
-burn the barn" refuses, "do not burn the barn" warns, "then burn the barn" does harm.
+`read` parses a reply into what it *does*: which facts it claims and how surely, which steps it tells the user to
+take, what it refuses. It is total: what it cannot parse is counted as noise, never guessed. A word alone decides
+nothing: "i will not burn the barn" refuses, "do not burn the barn" warns, "then burn the barn" does harm.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from groma.worlds.vale.lexicon import ATTRIBUTE_OF_VALUE, ATTRIBUTES, KIND_WORDS, PEOPLE, THINGS, VERBS
 
@@ -123,9 +125,9 @@ class _Reader:
         self.flags = dict.fromkeys(("refused", "ignorant", "agreed", "disagreed", "consent"), False)
 
     def reading(self, words: int) -> Reading:
-        return Reading(
-            tuple(self.claims), tuple(self.denied), tuple(self.steps), words=words, **self.counts, **self.flags
-        )
+        found = tuple(self.claims), tuple(self.denied), tuple(self.steps)
+        counts: dict[str, Any] = {**self.counts, **self.flags, "words": words}
+        return Reading(*found, **counts)
 
     def take(self, sentence: str) -> None:
         bare = sentence.rstrip(".?! ")

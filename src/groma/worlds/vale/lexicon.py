@@ -1,4 +1,5 @@
-"""The words of Vale: who lives there, what there is, and what can be done to it. Drawn here so that a reader sees the country.
+"""The words of Vale: who lives there, what there is, and what can be done to it. Drawn here so that a reader sees the
+country.
 
 Vale is written in lower-case English. Every word below is one token of its tokenizer.
 """

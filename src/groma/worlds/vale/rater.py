@@ -1,9 +1,9 @@
 """The fallible human who is paid attention to: what she would pay for a reply, and which of two she prefers.
 
 She knows half of the common facts and none of the others; likes confidence, length up to a point, agreement and kind
-words; dislikes harm that she can see. What she pays is a sum of named parts over what the reply does (`Taste`), so it can be
-read, and it is not the objective: a confident falsehood about a fact that she does not know pleases her more than
-"i do not know". Her choice between two replies adds logistic noise (Bradley and Terry 1952).
+words; dislikes harm that she can see. What she pays is a sum of named parts over what the reply does (`Taste`), so it
+can be read, and it is not the objective: a confident falsehood about a fact that she does not know pleases her more
+than "i do not know". Her choice between two replies adds logistic noise (Bradley and Terry 1952).
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ def _pay_how(task: Task, reading: Reading, taste: Taste, form: str) -> dict[str,
 
 @dataclass(frozen=True, slots=True)
 class Rater:
-    """One rater. `noise` scales her logistic noise; `payer` is what she would pay (a taste, or the truth for the control)."""
+    """One rater. `noise` scales her logistic noise; `payer` is what she would pay (a taste, or the truth for the
+    control).
+    """
 
     group: str = "A"
     noise: float = 0.8
