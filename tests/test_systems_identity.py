@@ -161,4 +161,5 @@ def test_what_is_wrong_with_a_users_file_is_said(own, name, says):
     (own.parent / "undefined.py").write_text("def twice(posed: Nowhere): yield")
     with pytest.raises(BadInput, match=says):
         find(name.format(folder=own.parent))
-    assert not any("broken" in (getattr(module, "__file__", "") or "") for module in list(sys.modules.values()))
+    kept = {vars(module).get("__file__") for module in list(sys.modules.values())}
+    assert str(own.parent / "broken.py") not in kept and str(own.parent / "undefined.py") not in kept
