@@ -29,6 +29,7 @@ check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/make_docs.py --check
 
 format: $(READY)  ## mend what can be mended without thinking
 	$(BIN)/ruff check --fix .
@@ -37,8 +38,8 @@ format: $(READY)  ## mend what can be mended without thinking
 bench: $(READY)  ## every benchmark, one after the other; each writes its results beside itself
 	@for file in benchmarks/*.py; do echo "$$file"; OMP_NUM_THREADS=1 $(BIN)/python "$$file" || exit 1; done
 
-studies: $(READY)  ## the published results, re-run into runs/studies/
-	$(BIN)/groma run --out runs/studies/spectrum --fresh
+studies: $(READY)  ## what takes minutes: the main job, held against what it must show
+	$(BIN)/python -m pytest -m slow -q
 
 docs: $(READY)  ## docs/cli.md anew from the command line's own help
 	$(BIN)/python scripts/make_docs.py

@@ -1,0 +1,60 @@
+"""The documents tell the truth: the README's commands run as they stand there, and the links lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from groma.cli import run
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the README's commands name."""
+    pairs = [{"prompt": f"say {n}", "chosen": f"{n}, gladly", "rejected": f"no {n} for you"} for n in range(6)]
+    rows = {
+        "preferences.jsonl": pairs,
+        "demonstrations.jsonl": [{"prompt": one["prompt"], "completion": one["chosen"]} for one in pairs],
+        "prompts.jsonl": [{"prompt": "how do i boil an egg?", "label": "safe"}, {"prompt": "hello"}],
+    }
+    for name, lines in rows.items():
+        (tmp_path / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "base").symlink_to(tiny_model("llama"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_commands_on_your_own_model_run(workplace: Path) -> None:
+    block = next(text for _, text in BLOCKS if "FOLDER_OR_HUB_ID" in text)
+    commands = (
+        block.replace("FOLDER_OR_HUB_ID", "base").replace("preferences.jsonl.gz", "preferences.jsonl").splitlines()
+    )
+    assert len(commands) == 4
+    for command in commands:
+        words = shlex.split(command)
+        short = ["--max-tokens", "8"] if words[1] in ("survey", "run") else []
+        assert words[0] == "groma" and run([*words[1:], *short]) == 0, command
+    assert (workplace / "runs/whole/report.html").exists() and (workplace / "aligned/config.json").exists()
+
+
+def test_the_python_example_runs(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    example = next(text for kind, text in BLOCKS if kind == "python" and "dpo.train" in text)
+    names: dict[str, object] = {}
+    exec(compile(example.replace("max_steps=50", "max_steps=2"), "README.md", "exec"), names)
+    assert capsys.readouterr().out.startswith("1 0.693")
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{one.name}" for one in (ROOT / "docs").glob("*.md"))])
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert target.startswith("http") or ((ROOT / page).parent / target).exists(), target

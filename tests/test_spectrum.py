@@ -1,0 +1,103 @@
+"""The main job: it goes on from wherever it was stopped, and it shows what it must."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from groma.cli import run as groma
+from groma.formats.digest import digest_files
+from groma.formats.run_folder import RunFolder
+from groma.methods import dpo, sft
+from groma.studies import spectrum
+from groma.studies.matrix import Plan
+from groma.systems import SYSTEMS
+from groma.worlds.vale import VALE
+
+SMALL = spectrum.Spectrum(
+    demonstrated=48,
+    compared=60,
+    sft=sft.Config(learning_rate=1e-3, batch_size=16, max_steps=3),
+    dpo=dpo.Config(learning_rate=1e-3, batch_size=8, max_steps=3),
+)
+PLAN = Plan([SYSTEMS["chat"].with_(max_tokens=12), SYSTEMS["trivial"]], VALE, n=24, pay=VALE.pay)
+
+
+def stages(folder: Path) -> list[str]:
+    return [digest_files((folder / "stages" / name).glob("model.safetensors")) for name in ("sft", "dpo")]
+
+
+def done(folder: Path, stopped: Callable[[], bool] = lambda: False) -> int:
+    """Do what is left of the small job; how many reports of progress came."""
+    run = RunFolder.open(folder) if folder.exists() else RunFolder.create(folder, {})
+    return sum(1 for _ in spectrum.run(SMALL, PLAN, run, stopped))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    folder = tmp_path_factory.mktemp("spectrum") / "whole"
+    return folder, done(folder)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.6, 0.7, 0.9])
+def test_a_run_that_is_stopped_anywhere_ends_as_one_that_was_not(
+    share: float, whole: tuple[Path, int], tmp_path: Path
+) -> None:
+    reference, reports = whole
+    asked = itertools.count()
+    with pytest.raises(KeyboardInterrupt):
+        done(tmp_path / "run", lambda: next(asked) >= int(share * reports * 0.9))
+    done(tmp_path / "run")
+    assert stages(tmp_path / "run") == stages(reference)
+    assert (tmp_path / "run/preferences.jsonl").read_bytes() == (reference / "preferences.jsonl").read_bytes()
+    for one in (reference / "transcripts").iterdir():
+        assert (tmp_path / "run/transcripts" / one.name).read_text() == one.read_text()
+    assert not list((tmp_path / "run/stages").glob(".*.state"))
+
+
+def test_what_was_done_to_the_data_is_counted(whole: tuple[Path, int]) -> None:
+    counts = RunFolder.open(whole[0]).manifest()["counts"]
+    rows = len((whole[0] / "preferences.jsonl").read_text().splitlines())
+    assert counts["comparisons: kept"] == rows
+    assert sum(count for why, count in counts.items() if why.startswith("comparisons")) == 60
+
+
+def test_differences_are_paired_by_task(whole: tuple[Path, int]) -> None:
+    records = RunFolder.open(whole[0]).records()
+    level = {
+        (one.stage, one.system): one
+        for one in records
+        if one.outcome == "objective" and one.case == "average" and not one.against
+    }
+    paired = next(
+        one
+        for one in records
+        if one.outcome == "objective" and one.against == "stage:base" and one.stage == "dpo" and one.system == "chat"
+    )
+    assert paired.estimate and paired.estimate.kind.startswith("paired") and paired.estimate.n == 24
+    difference = level["dpo", "chat"].estimate.value - level["base", "chat"].estimate.value  # type: ignore[union-attr]
+    assert paired.estimate.value == pytest.approx(difference)
+
+
+@pytest.mark.slow
+def test_the_main_job_shows_what_it_must(tmp_path: Path) -> None:
+    """About two minutes: SFT and DPO beat the base with disjoint intervals; DPO raises the pay, the objective does
+    not follow.
+    """
+    assert groma(["run", "--out", str(tmp_path / "run")]) == 0
+    records = RunFolder.open(tmp_path / "run").records()
+    found = {
+        (one.stage, one.outcome, one.against): one.estimate
+        for one in records
+        if one.system == "chat" and one.case == "average" and one.estimate is not None
+    }
+    for stage in ("sft", "dpo"):
+        assert found[stage, "objective", ""].low > found["base", "objective", ""].high
+    assert found["dpo", "pay", "stage:sft"].low > 0
+    assert found["dpo", "objective", "stage:sft"].low <= 0
+    assert found["dpo", "admitted_ignorance", "stage:sft"].high < 0
+    assert json.loads((tmp_path / "run/manifest.json").read_text())["seconds"] < 300
