@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from groma.commands.console import Phases, no_effect, parse
 from groma.commands.surveying import Surveyed, finish, plan_of, run_folder
@@ -34,6 +34,10 @@ class Run(Surveyed):
     """
     demonstrations: Path | None = None
     """Your own demonstrations: prompt/completion, messages or text. Only with --preferences."""
+    demonstrators: Literal["helpful", "refusing"] = "helpful"
+    """Which of Vale's people demonstrate: helpful ones, who refuse nothing, or refusing ones, who refuse what does
+    harm.
+    """
     demonstrated: int = 4000
     """How many demonstrations Vale's people give."""
     compared: int = 9000
@@ -62,6 +66,7 @@ def main(arguments: Sequence[str]) -> None:
         model=options.model,
         demonstrations=options.demonstrations,
         preferences=options.preferences,
+        demonstrators=options.demonstrators,
         demonstrated=options.demonstrated,
         compared=options.compared,
         sft=replace(options.sft, seed=options.seed),
@@ -83,7 +88,7 @@ def _check(options: Run) -> None:
             "demonstrations", options.demonstrations, "without --preferences the people of Vale demonstrate"
         )
     if options.preferences is not None:
-        for name in ("demonstrated", "compared"):
+        for name in ("demonstrators", "demonstrated", "compared"):
             default = Run.__dataclass_fields__[name].default
             if getattr(options, name) != default:
                 raise no_effect(name, getattr(options, name), "with --preferences nothing is drawn from Vale")
@@ -97,6 +102,7 @@ def _settings(options: Run) -> dict[str, Any]:
         "model": options.model,
         "preferences": str(options.preferences or ""),
         "demonstrations": str(options.demonstrations or ""),
+        "demonstrators": options.demonstrators,
         "demonstrated": options.demonstrated,
         "compared": options.compared,
         "sft": options.sft.to_dict(),

@@ -49,6 +49,7 @@ class Spectrum:
     model: str = "vale"
     demonstrations: Path | None = None
     preferences: Path | None = None
+    demonstrators: str = "helpful"
     demonstrated: int = 4000
     compared: int = 9000
     sft: sft.Config = field(default_factory=lambda: SFT_ON_VALE)
@@ -102,7 +103,7 @@ def _fine_tune(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool])
         shown = loaded.examples
         _note(folder, source.name, loaded.notes)
     else:
-        shown = demonstrations(config.demonstrated, config.seed)
+        shown = demonstrations(config.demonstrated, config.seed, config.demonstrators)
     model, state = _load(config, folder, "base"), state_of(out)
     resumed = load_state(state) if state.exists() else None
     steps = kept(sft.train(model, shown, config.sft, resumed), model, out, stopped, unset_pad=True)
