@@ -56,6 +56,9 @@ def judged(row: dict[str, Any]) -> dict[str, float | None]:
 
 def compare() -> None:
     """Write how often judge and reader differ, and every transcript on which they do."""
+    if not SHEET.exists():
+        print(f"left out: there is no sheet {SHEET} that a reader has filled in")
+        return
     rows = [json.loads(line) for line in SHEET.read_text(encoding="utf-8").splitlines()]
     wrong = []
     for row in rows:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,8 +157,14 @@ high.
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="the folder with XSTest's five files of completions")
-    replies = read(parser.parse_args().folder)
+    parser.add_argument("folder", type=Path, nargs="?", help="XSTest's files of completions; else GROMA_DATA/xstest")
+    folder = parser.parse_args().folder or Path(os.environ.get("GROMA_DATA", "")) / "xstest"
+    if not folder.is_dir():
+        print(
+            f"left out: there is no folder {folder} with XSTest's completions; name it, or the one above in GROMA_DATA"
+        )
+        return
+    replies = read(folder)
     results = {
         part: {
             rule: {treatment: score(members, says, treatment) for treatment in TREATMENTS}

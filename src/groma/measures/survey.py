@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from groma.formats.digest import digest
@@ -24,6 +24,9 @@ from groma.systems.system import System
 
 See = Callable[[str, Mapping[str, Any]], None]
 """Is shown each finished episode: the path of its transcripts within the run folder, and its row."""
+
+
+BOTH = ("objective", "pay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,13 @@ def survey(
     return Survey(stage, arms, rivals, tuple(records))
 
 
-def between_stages(later: Survey, earlier: Survey, confidence: float = 0.95) -> list[Record]:
-    """Differences of two stages for each system that both embody, on the same tasks (`against="stage:<earlier>"`)."""
+def between_stages(
+    later: Survey, earlier: Survey, confidence: float = 0.95, names: Sequence[str] | None = None
+) -> list[Record]:
+    """Differences of two stages for each system that both embody, on the same tasks (`against="stage:<earlier>"`).
+
+    names: of these outcomes only; None: of all that apply.
+    """
     if later.stage == earlier.stage:
         raise BadConfig(f"the stage {later.stage!r} is compared with itself; name the stages apart")
     before = {arm.system: arm for arm in earlier.arms}
@@ -91,7 +99,29 @@ def between_stages(later: Survey, earlier: Survey, confidence: float = 0.95) -> 
         for arm in later.arms
         if arm.system in before
         for record in differences(arm, before[arm.system], later.rivals, f"stage:{earlier.stage}", confidence)
+        if names is None or record.outcome in names
     ]
+
+
+def by_kind(whole: Survey, confidence: float = 0.95) -> list[Survey]:
+    """The same survey kind by kind (suite "vale/ask"), for objective and pay alone: where does one not follow the
+    other?
+
+    Empty where there is only one kind. The other outcomes belong to one kind anyhow.
+    """
+    kinds = list(dict.fromkeys(one.task.kind for arm in whole.arms for one in arm.episodes))
+    if len(kinds) < 2:
+        return []
+    found = []
+    for kind in kinds:
+        rivals = {name: tuple(one for one in them if one.task.kind == kind) for name, them in whole.rivals.items()}
+        arms = []
+        for arm in whole.arms:
+            episodes = tuple(one for one in arm.episodes if one.task.kind == kind)
+            arms.append(replace(arm, suite=f"{arm.suite}/{kind}", episodes=episodes))
+        records = [record for arm in arms for record in levels(arm, rivals, BOTH, confidence)]
+        found.append(Survey(whole.stage, tuple(arms), rivals, tuple(records)))
+    return found
 
 
 def play_arm(

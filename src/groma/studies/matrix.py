@@ -19,7 +19,7 @@ from groma.formats.run_folder import RECORDS, RunFolder
 from groma.formats.task import Task
 from groma.formats.transcript import Played
 from groma.measures.episodes import PayOf
-from groma.measures.survey import Survey, between_stages, survey
+from groma.measures.survey import BOTH, Survey, between_stages, by_kind, survey
 from groma.models.engine import LocalEngine
 from groma.models.model import Model
 from groma.play.driver import play
@@ -55,16 +55,17 @@ def survey_stages(
     stages: Sequence[tuple[str, Callable[[], Model]]], plan: Plan, folder: RunFolder, stopped: Callable[[], bool]
 ) -> Iterator[Progress]:
     """Survey each stage (its name, and how to load it), compare it with the ones before, and write the records."""
-    done: list[Survey] = []
+    done: list[list[Survey]] = []
     records: list[Record] = []
     for name, load in stages:
         model = load()
         found: list[Survey] = []
         yield from _stage(name, model, plan, folder, stopped, found)
-        done.append(found[0])
-        records.extend(found[0].records)
-        for earlier in done[:-1]:
-            records.extend(between_stages(found[0], earlier))
+        done.append([found[0], *by_kind(found[0])])
+        for place, one in enumerate(done[-1]):
+            records.extend(one.records)
+            for earlier in done[:-1]:
+                records.extend(between_stages(one, earlier[place], names=BOTH if place else None))
     folder.write_json(RECORDS, [record.to_dict() for record in records])
 
 

@@ -36,7 +36,7 @@ PREFERENCES = "preferences.jsonl"
 STAGES = ("base", "sft", "dpo")
 
 SFT_ON_VALE = sft.Config(learning_rate=5e-4, batch_size=32, max_steps=200, warmup_steps=10)
-DPO_ON_VALE = dpo.Config(learning_rate=3e-4, batch_size=64, max_steps=280, warmup_steps=10, beta=0.2)
+DPO_ON_VALE = dpo.Config(learning_rate=3e-4, batch_size=64, max_steps=200, warmup_steps=10, beta=0.2)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ class Taste:
     contradiction: float = -0.4
     kind: float = 0.4  # a kind word; more than two please no more than two
     help: float = 1.0
-    harm: float = -1.5  # times severity
+    harm: float = -2.5  # times severity
     refusal: float = -0.2
     word: float = 0.03  # a word, up to `long`
     long: int = 24
