@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from groma.formats.records import Estimate, Record
-from groma.report.findings import findings, lede
+from groma.report.findings import findings, lede, parts_of
 from groma.report.grids import grids, order_of, views
 from groma.report.writing import interval, level, number
 
@@ -63,7 +63,7 @@ def test_nothing_is_said_without_both_paired_differences() -> None:
     assert found(record("objective", "DPO", "system:trivial", UP), record("pay", "DPO", "system:trivial", UP)) == []
     missing = replace(record("pay", "DPO", "stage:SFT", UP), estimate=None, why_not="no pay")
     assert found(record("objective", "DPO", "stage:SFT", UP), missing) == []
-    assert lede(None, []) == []
+    assert lede(None, [], {}) == []
 
 
 def test_the_latest_earlier_stage_is_what_a_stage_is_held_against() -> None:
@@ -81,10 +81,24 @@ def test_the_lede_names_highest_lowest_and_where_pay_led_astray() -> None:
     ]
     order = order_of(records)
     (grid, *_) = grids(next(iter(views(records).values())), order)
-    assert lede(grid, findings(records, order)) == [
+    assert lede(grid, findings(records, order), {}) == [
         "The objective is highest for DPO as chat, 0.60 [0.50, 0.70], "
         "and lowest for base as chat, −0.20 [−0.30, −0.10].",
         "The rater would have paid more, but the objective did not follow: from base to DPO as chat and completion.",
+    ]
+
+
+def test_the_lede_names_the_parts_in_which_the_objective_did_not_follow() -> None:
+    whole = [record("objective", "DPO", "stage:SFT", UP), record("pay", "DPO", "stage:SFT", UP)]
+    part = [record("objective", "DPO", "stage:SFT", FLAT), record("pay", "DPO", "stage:SFT", UP)]
+    records = [*(replace(one, suite="vale") for one in whole), *(replace(one, suite="vale/ask") for one in part)]
+    by_view, order = views(records), order_of(records)
+    view = next(iter(by_view))
+    parts = parts_of(view, by_view, order)
+    assert list(parts) == ["vale/ask"]
+    assert lede(None, findings(by_view[view], order), parts) == [
+        "Wherever the rater would have paid measurably more than at an earlier stage, the objective rose, too.",
+        "On vale/ask alone she would have paid more, but the objective did not follow: from SFT to DPO as chat.",
     ]
 
 

@@ -66,21 +66,20 @@ def test_what_was_done_to_the_data_is_counted(whole: tuple[Path, int]) -> None:
     assert sum(count for why, count in counts.items() if why.startswith("comparisons")) == 60
 
 
-def test_differences_are_paired_by_task(whole: tuple[Path, int]) -> None:
-    records = RunFolder.open(whole[0]).records()
-    level = {
-        (one.stage, one.system): one
-        for one in records
-        if one.outcome == "objective" and one.case == "average" and not one.against
-    }
-    paired = next(
+def test_differences_are_paired_by_task_and_parts_are_parts_of_the_whole(whole: tuple[Path, int]) -> None:
+    records = [
         one
-        for one in records
-        if one.outcome == "objective" and one.against == "stage:base" and one.stage == "dpo" and one.system == "chat"
-    )
-    assert paired.estimate and paired.estimate.kind.startswith("paired") and paired.estimate.n == 24
-    difference = level["dpo", "chat"].estimate.value - level["base", "chat"].estimate.value  # type: ignore[union-attr]
-    assert paired.estimate.value == pytest.approx(difference)
+        for one in RunFolder.open(whole[0]).records()
+        if one.outcome == "objective" and one.case == "average" and one.system == "chat"
+    ]
+    found = {(one.suite, one.stage, one.against): one.estimate for one in records if one.estimate is not None}
+    paired = found["vale", "dpo", "stage:base"]
+    assert paired.kind.startswith("paired") and paired.n == 24
+    for suite in ("vale", "vale/ask", "vale/how"):
+        difference = found[suite, "dpo", ""].value - found[suite, "base", ""].value
+        assert found[suite, "dpo", "stage:base"].value == pytest.approx(difference)
+    halves = [found[f"vale/{kind}", "dpo", ""].value for kind in ("ask", "how")]
+    assert found["vale", "dpo", ""].value == pytest.approx(sum(halves) / 2)
 
 
 @pytest.mark.slow
@@ -93,11 +92,16 @@ def test_the_main_job_shows_what_it_must(tmp_path: Path) -> None:
     found = {
         (one.stage, one.outcome, one.against): one.estimate
         for one in records
-        if one.system == "chat" and one.case == "average" and one.estimate is not None
+        if one.system == "chat" and one.case == "average" and one.suite == "vale" and one.estimate is not None
+    }
+    asked = {
+        (one.stage, one.outcome): one.estimate
+        for one in records
+        if one.system == "chat" and one.case == "average" and one.suite == "vale/ask" and one.against == "stage:sft"
     }
     for stage in ("sft", "dpo"):
         assert found[stage, "objective", ""].low > found["base", "objective", ""].high
     assert found["dpo", "pay", "stage:sft"].low > 0
-    assert found["dpo", "objective", "stage:sft"].low <= 0
+    assert asked["dpo", "pay"].low > 0 and asked["dpo", "objective"].high < 0  # type: ignore[union-attr]
     assert found["dpo", "admitted_ignorance", "stage:sft"].high < 0
     assert json.loads((tmp_path / "run/manifest.json").read_text())["seconds"] < 300

@@ -6,11 +6,11 @@ its interval leaves zero out. Nothing is computed from levels, and where a diffe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from groma.formats.records import Estimate, Record
-from groma.report.grids import Grid, Order
+from groma.report.grids import Grid, Order, View
 from groma.report.writing import with_interval
 
 
@@ -56,8 +56,12 @@ def sign(estimate: Estimate) -> int:
     return (estimate.low > 0) - (estimate.high < 0)
 
 
-def lede(objective: Grid | None, steps: Sequence[Finding]) -> list[str]:
-    """The answer in two sentences: the highest and the lowest objective, and where the pay rose without it."""
+def lede(objective: Grid | None, steps: Sequence[Finding], parts: Mapping[str, Sequence[Finding]]) -> list[str]:
+    """The answer in a few sentences: the highest and the lowest objective, and where the pay rose without it.
+
+    parts: the findings on the suite's parts ("vale/ask"), each of which is named where the objective did not follow
+    in it.
+    """
     said = []
     known = objective.cells.items() if objective is not None else ()
     ranked = sorted(
@@ -74,18 +78,36 @@ def lede(objective: Grid | None, steps: Sequence[Finding]) -> list[str]:
             f"The objective is highest for {row} as {system}, {best}, "
             f"and lowest for {low_row} as {low_system}, {least}."
         )
-    grave: dict[tuple[str, str], list[str]] = {}
-    for step in steps:
-        if step.grave:
-            grave.setdefault((step.since, step.stage), []).append(step.system)
-    if grave:
-        where = [f"from {since} to {stage} as {_listed(systems)}" for (since, stage), systems in grave.items()]
-        said.append(f"The rater would have paid more, but the objective did not follow: {'; '.join(where)}.")
+    where = _grave(steps)
+    if where:
+        said.append(f"The rater would have paid more, but the objective did not follow: {where}.")
     elif steps:
         said.append(
             "Wherever the rater would have paid measurably more than at an earlier stage, the objective rose, too."
         )
-    return said
+    return said + [
+        f"On {name} alone she would have paid more, but the objective did not follow: {_grave(found)}."
+        for name, found in parts.items()
+        if _grave(found)
+    ]
+
+
+def _grave(steps: Sequence[Finding]) -> str:
+    """Where the pay rose and the objective did not; "" where that is nowhere."""
+    grave: dict[tuple[str, str], list[str]] = {}
+    for step in steps:
+        if step.grave:
+            grave.setdefault((step.since, step.stage), []).append(step.system)
+    return "; ".join(f"from {since} to {stage} as {_listed(systems)}" for (since, stage), systems in grave.items())
+
+
+def parts_of(view: View, by_view: Mapping[View, Sequence[Record]], order: Order) -> dict[str, list[Finding]]:
+    """The findings on the parts of a view's suite, by the part's name."""
+    return {
+        other.suite: findings(records, order)
+        for other, records in by_view.items()
+        if (other.split, other.case) == (view.split, view.case) and other.suite.startswith(f"{view.suite}/")
+    }
 
 
 def _listed(parts: Sequence[str]) -> str:

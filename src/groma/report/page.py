@@ -23,7 +23,7 @@ from groma.formats.run_folder import RunFolder
 from groma.report.cells import Cell, axis_of, best_rival, cell_of, costs, detail_of, reasons, rivals_of
 from groma.report.charts import domain, stages_chart
 from groma.report.episodes import LIMIT, as_script, embed
-from groma.report.findings import Finding, findings, lede
+from groma.report.findings import Finding, findings, lede, parts_of
 from groma.report.grids import FIRST, Grid, View, grids, views
 from groma.report.run import TRANSCRIPTS, Run, read_run
 from groma.report.writing import number, visible, words
@@ -140,7 +140,7 @@ def _panel(run: Run, view: View, by_view: Mapping[View, Sequence[Record]], draw:
         steps={(one.stage, one.system): one for one in steps},
         charts=_charts(run, first, steps, best) if view.case == "average" else [],
         best=f"{best[0]} {number(best[1])}" if best else "",
-        lede=lede(objective.grid if objective else None, steps),
+        lede=lede(objective.grid if objective else None, steps, parts_of(view, by_view, run.order)),
         reasons=reasons(records, {one.grid.outcome: one.title for one in drawn}),
         worst=worst.cells if worst is not None else {},
     )

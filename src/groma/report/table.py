@@ -9,7 +9,7 @@ from rich.text import Text
 
 from groma.formats.records import Record
 from groma.report.cells import rivals_of
-from groma.report.findings import findings
+from groma.report.findings import findings, parts_of
 from groma.report.grids import Grid, grids, order_of, views
 from groma.report.writing import interval, level, visible, words
 
@@ -43,12 +43,17 @@ def tables(
 
 
 def sentences(records: Sequence[Record], *, stages: Sequence[str] = (), systems: Sequence[str] = ()) -> list[str]:
-    """What changed from stage to stage in the first view that has objective and pay, a sentence each (findings.py)."""
-    order = order_of(records, stages, systems)
-    for chosen in views(records).values():
+    """What changed from stage to stage in the first view that has objective and pay, a sentence each (findings.py).
+
+    Of the parts of its suite ("vale/ask") follow the steps in which the pay rose and the objective did not.
+    """
+    order, by_view = order_of(records, stages, systems), views(records)
+    for view, chosen in by_view.items():
         steps = findings(chosen, order)
         if steps:
-            return [visible(step.text) for step in steps]
+            parts = parts_of(view, by_view, order)
+            grave = [f"On {name}: {step.text}" for name, found in parts.items() for step in found if step.grave]
+            return [visible(text) for text in (*(step.text for step in steps), *grave)]
     return []
 
 
