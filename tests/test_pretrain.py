@@ -62,3 +62,9 @@ def test_two_builds_are_equal_and_learn():
 def test_unknown_sizes_are_refused_with_the_choices():
     with pytest.raises(BadConfig, match="xs, s, m, l"):
         vale_base.Recipe(size="huge")
+
+
+@pytest.mark.parametrize("option", [{"max_length": 64}, {"truncation": "error"}, {"evaluate_every": 5}])
+def test_options_without_effect_are_refused(option):
+    with pytest.raises(BadConfig, match="no effect"):
+        pretrain.Config(**option)

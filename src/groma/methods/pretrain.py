@@ -40,6 +40,13 @@ class Config(options.Config):
     betas: tuple[float, float] = (0.9, 0.95)
     """AdamW's two averages."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("max_length", "truncation"):
+            options.inert(self, name, "rows are packed to their length beforehand", True)
+        for name in ("evaluate_every", "keep"):
+            options.inert(self, name, "pre-training has no evaluation data", True)
+
 
 def pack(
     documents: Iterable[str | tuple[Message, ...]], model: Model, tokens: int, length: int
@@ -75,8 +82,6 @@ def train(model: Model, rows: Sequence[np.ndarray], config: Config, state: State
 
 class _Rows:
     """The objective: every token but a row's first is to be predicted."""
-
-    dropout = True
 
     def __init__(self, rows: Sequence[np.ndarray]) -> None:
         self.rows = rows
