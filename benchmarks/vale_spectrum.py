@@ -1,6 +1,7 @@
 """The main job with three seeds: what each stage and system reaches on Vale, and whether SFT and DPO beat the base.
 
     python benchmarks/vale_spectrum.py [SEEDS]
+    python benchmarks/vale_spectrum.py page     the page alone, from the result that is there
 
 Writes benchmarks/results/vale_spectrum.json and docs/vale_spectrum.md. Each seed is a whole `groma run` (about two
 minutes).
@@ -47,20 +48,21 @@ def measure(seed: int, folder: Path) -> dict[str, Any]:
 def table(found: dict[str, Any]) -> list[str]:
     """One seed's levels as a Markdown table."""
     records = [Record.from_dict(one) for one in found["records"]]
-    level = {(one.stage, one.system, one.outcome): one.estimate for one in records if not one.against}
+    level = {(one.suite, one.outcome, one.system, one.stage): one.estimate for one in records if not one.against}
+    rows = list(dict.fromkeys((suite, outcome) for suite, outcome, *_ in level))
     lines = [
         f"## Seed {found['seed']} ({found['seconds']} s on two cores)",
         "",
-        "| outcome | system | base | SFT | DPO |",
-        "|---|---|---|---|---|",
+        "| outcome | on | system | base | SFT | DPO |",
+        "|---|---|---|---|---|---|",
     ]
-    for outcome in SHOWN:
+    for suite, outcome in sorted(rows, key=lambda row: (row[0], SHOWN.index(row[1]))):
         for system in SYSTEMS:
-            cells = [_said(level.get((stage, system, outcome))) for stage in STAGES]
-            lines.append(f"| {outcome.replace('_', ' ')} | {system} | {' | '.join(cells)} |")
-    base = level["base", "chat", "objective"]
+            cells = [_said(level.get((suite, outcome, system, stage))) for stage in STAGES]
+            lines.append(f"| {outcome.replace('_', ' ')} | {suite} | {system} | {' | '.join(cells)} |")
+    base = level["vale", "objective", "chat", "base"]
     for stage in ("sft", "dpo"):
-        apart = level[stage, "chat", "objective"].low > base.high
+        apart = level["vale", "objective", "chat", stage].low > base.high
         how = "disjoint" if apart else "not disjoint"
         lines += ["", f"As chat, the objective's intervals of base and {stage} are {how}."]
     return [*lines, ""]
@@ -71,10 +73,14 @@ def _said(one: Estimate | None) -> str:
 
 
 def main(seeds: int) -> None:
-    found = []
     with tempfile.TemporaryDirectory() as place:
         found = [measure(seed, Path(place) / str(seed)) for seed in range(seeds)]
     RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write_page()
+
+
+def write_page() -> None:
+    found = json.loads(RESULT.read_text(encoding="utf-8"))
     head = [
         "# The main job on Vale, seed by seed",
         "",
@@ -89,4 +95,7 @@ def main(seeds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    if sys.argv[1:] == ["page"]:
+        write_page()
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
