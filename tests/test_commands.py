@@ -229,6 +229,32 @@ def test_bad_input_is_told_and_leaves_nothing_behind(
     assert sorted(path for path in tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("run", "--preferences", "missing.jsonl"), "missing.jsonl"),
+        (("run", "--model", "nowhere"), "nowhere"),
+        (("run", "--demonstrations", "x.jsonl"), "no effect"),
+        (("run", "--sft.seed", 3), "no effect"),
+        (("survey", "vale", "--temperature", -1), "--temperature -1"),
+        (("survey", "vale", "--max-tokens", 0), "--max-tokens 0"),
+        (("survey", "vale", "--as", "chat,chat"), "each once"),
+        (("survey", "vale", "--as", "debate"), "trivial, completion, chat"),
+        (("survey", "vale", "--split", "test"), "train, held_out, shifted"),
+        (("survey", "vale", "--data", "x"), "no effect"),
+        (("survey", "vale", "--on", "hellaswag"), "vale, truthfulqa, xstest"),
+        (("survey", "vale", "--resume", "--fresh"), "contradict"),
+    ],
+)
+def test_bad_runs_and_surveys_leave_nothing_behind(
+    arguments: tuple[object, ...], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert groma(*arguments, "--out", tmp_path / "out") == 2
+    printed = capsys.readouterr()
+    assert told in printed.err + printed.out
+    assert not (tmp_path / "out").exists()
+
+
 def test_unknown_commands_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert groma("aline") == 2 and "choose one of run, align" in capsys.readouterr().err
     assert groma("align", "ppo") == 2 and "sft, dpo" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from groma.commands.console import err, out, parse
+from groma.commands.console import check_sampling, err, out, parse
 from groma.formats.messages import Message
 from groma.formats.task import Posed, Task
 from groma.models.engine import LocalEngine
@@ -42,6 +42,7 @@ class Chat:
 
 def main(arguments: Sequence[str]) -> None:
     options = parse(Chat, "chat", arguments)
+    check_sampling(options.temperature, options.max_tokens)
     system = SYSTEMS["chat"].with_(
         temperature=options.temperature, max_tokens=options.max_tokens, system_prompt=options.system_prompt
     )

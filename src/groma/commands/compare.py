@@ -12,7 +12,7 @@ from typing import Annotated
 import tyro
 from rich.panel import Panel
 
-from groma.commands.console import Phases, err, out, parse
+from groma.commands.console import Phases, check_sampling, err, out, parse
 from groma.commands.surveying import suite_from
 from groma.formats.errors import BadConfig
 from groma.formats.jsonl import write_rows
@@ -64,6 +64,7 @@ class Compare:
 
 def main(arguments: Sequence[str]) -> None:
     options = parse(Compare, "compare", arguments)
+    check_sampling(options.temperature, options.max_tokens)
     if options.out.exists():
         raise BadConfig(f"--out {options.out} already holds something: name a file that does not exist")
     if options.temperature == 0 and options.other is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -75,6 +76,14 @@ class Phases:
             text = "  ".join(f"{name} {step.metrics[name]:.3f}" for name in shown if name in step.metrics)
             self.show(phase, step.number, step.of, text)
             yield step
+
+
+def check_sampling(temperature: float, max_tokens: int | None) -> None:
+    """Refuse what no system could sample with, before anything is loaded or written."""
+    if not 0 <= temperature < math.inf:
+        raise BadConfig(f"--temperature {temperature}: choose 0 (greedy) or more")
+    if max_tokens is not None and max_tokens < 1:
+        raise BadConfig(f"--max-tokens {max_tokens}: choose at least 1")
 
 
 def no_effect(name: str, given: object, why: str) -> BadConfig:

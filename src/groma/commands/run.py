@@ -75,6 +75,7 @@ def main(arguments: Sequence[str]) -> None:
         trust_remote_code=options.trust_remote_code,
     )
     plan = plan_of(options)
+    spectrum.check(config)
     folder = run_folder(options, "run", arguments, _settings(options), stages=list(spectrum.STAGES))
     with Phases() as phases, stoppable() as stopped:
         for one in spectrum.run(config, plan, folder, stopped):

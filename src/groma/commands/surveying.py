@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from groma.commands.console import no_effect, out
+from groma.commands.console import check_sampling, no_effect, out
 from groma.formats.errors import BadConfig
 from groma.formats.run_folder import RunFolder
 from groma.measures.outcomes import OUTCOMES
@@ -74,6 +74,7 @@ def suite_from(on: str, data: str | None) -> Suite:
 
 def plan_of(options: Surveyed) -> Plan:
     """The systems with their parameters, and the tasks."""
+    check_sampling(options.temperature, options.max_tokens)
     suite = suite_from(options.on, options.data)
     if options.items < 1:
         raise BadConfig(f"--items {options.items}: choose at least 1")

@@ -55,6 +55,11 @@ def load(
     return model
 
 
+def check(name: str | Path) -> None:
+    """Refuse what `load` would refuse of a folder at a glance, without reading the weights."""
+    _check_folder(resolve(name))
+
+
 def assemble(net: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str, digest: str) -> Model:
     """A Model of a network and a tokenizer that are in memory already (`digest` names their content)."""
     net.eval()

@@ -24,6 +24,7 @@ from groma.methods.comparisons import as_row, compare
 from groma.methods.keeping import kept, state_of
 from groma.methods.state import Step
 from groma.models.engine import LocalEngine
+from groma.models.load import check as load_check
 from groma.models.load import load
 from groma.models.model import Model
 from groma.play.driver import play
@@ -56,6 +57,15 @@ class Spectrum:
     dpo: dpo.Config = field(default_factory=lambda: DPO_ON_VALE)
     seed: int = 0
     trust_remote_code: bool = False
+
+
+def check(config: Spectrum) -> None:
+    """Refuse a model or a file that cannot be used, before anything is written."""
+    load_check(config.model)
+    if config.preferences is not None:
+        read_examples(config.preferences, Preference)
+    if config.demonstrations is not None:
+        read_examples(config.demonstrations, Demonstration)
 
 
 def run(config: Spectrum, plan: Plan, folder: RunFolder, stopped: Callable[[], bool]) -> Iterator[Progress]:
