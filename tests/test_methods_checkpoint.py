@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from groma.formats.errors import BadConfig, BadInput
@@ -143,3 +144,14 @@ class TestState:
         with pytest.raises(BadInput, match="cannot be read"):
             load_state(tmp_path / "state")
         assert not (tmp_path / "ran").exists()
+
+
+def test_a_full_disk_is_an_oserror_and_leaves_nothing(tmp_path, tiny_model, monkeypatch):
+    def full(*_, **__):
+        raise SafetensorError("No space left on device")
+
+    model = load(tiny_model("llama"))
+    monkeypatch.setattr(type(model.net), "save_pretrained", full)
+    with pytest.raises(OSError, match="cannot be written"):
+        save_folder(model, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []

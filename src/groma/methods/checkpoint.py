@@ -7,14 +7,16 @@ with `weights_only=True`, so that a file from elsewhere cannot run code.
 from __future__ import annotations
 
 import copy
+import errno
 import os
 import pickle
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import GenerationConfig
 
@@ -52,6 +54,8 @@ def save_folder(model: Model, path: str | Path, *, dtype: torch.dtype | None = N
         generation.save_pretrained(partial)
         model.tokenizer.save_pretrained(partial)
         partial.rename(path)
+    except SafetensorError as error:
+        raise OSError(errno.EIO, f"the weights cannot be written ({error})", str(path)) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return path
@@ -113,13 +117,21 @@ def save_state(state: State, path: str | Path) -> None:
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         with partial.open("wb") as file:
-            torch.save(_to_plain(state), file)
+            _write(_to_plain(state), file)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
         sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _write(plain: dict[str, Any], file: IO[bytes]) -> None:
+    """`torch.save`, whose own error about a full disk does not say so, as an OSError."""
+    try:
+        torch.save(plain, file)
+    except RuntimeError as error:
+        raise OSError(errno.EIO, f"the run's state cannot be written ({error})", file.name) from error
 
 
 def load_state(path: str | Path) -> State:
