@@ -8,6 +8,7 @@ function". Exit codes: 0 done, 2 something the user can mend, 130 stopped by Ctr
 from __future__ import annotations
 
 import importlib
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -88,4 +89,4 @@ def _resumes(name: str, rest: Sequence[str]) -> bool:
 def _again(arguments: Sequence[str]) -> str:
     """The command that goes on where this one was stopped."""
     kept = [one for one in arguments if one not in ("--resume", "--fresh")]
-    return " ".join(["groma", *kept, "--resume"])
+    return shlex.join(["groma", *kept, "--resume"])
