@@ -1,13 +1,12 @@
-"""The judge of Vale against a reader: 300 transcripts of base, SFT and DPO models, read one by one.
+"""The judge of Vale against a reader: 600 transcripts of base, aligned and over-optimised models, read one by one.
 
-    python benchmarks/judge_audit.py draw RUN SHEET.jsonl     a sheet without the judge's outcomes, for a reader to
-    fill in python benchmarks/judge_audit.py                          compare the filled sheet with the judge as it is
-    now
+    python benchmarks/judge_audit.py draw       play held-out tasks and write the sheet (after vale_acceptance.py)
+    python benchmarks/judge_audit.py show KIND  print the sheet's transcripts of a kind, for a reader
+    python benchmarks/judge_audit.py            compare the sheet with the judge as it is now, and write the page
 
-The reader sees the conversation, the reply and the truth, and fills `read` with the outcomes as the definitions in
-worlds/vale/judge.py have them (null where one does not apply). A transcript counts as wrong where any outcome
-differs. The filled sheet is kept in benchmarks/results/judge_audit.jsonl; the comparison is written to
-docs/judge_audit.md.
+The reader sees the conversation, the truth and every outcome of the judge, and writes into the row's `wrong` what is
+wrong about them ("" for nothing). The sheet is kept in benchmarks/results/judge_audit.jsonl, the page is
+docs/judge_audit.md. A row on which the judge has changed its mind since it was read has to be read again.
 """
 
 from __future__ import annotations
@@ -15,93 +14,154 @@ from __future__ import annotations
 import json
 import random
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from groma.formats.examples import Preference, read_examples
 from groma.formats.messages import Message
 from groma.formats.task import Posed, Task
 from groma.formats.transcript import Transcript
 from groma.measures.statistics import clopper_pearson
+from groma.methods import dpo
+from groma.methods.checkpoint import save_folder
+from groma.models.engine import LocalEngine
+from groma.models.load import load
+from groma.play import play
+from groma.studies.spectrum import DPO_ON_VALE
+from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE
 
 HERE = Path(__file__).parent
 SHEET = HERE / "results" / "judge_audit.jsonl"
 PAGE = HERE.parent / "docs" / "judge_audit.md"
-EACH = {"trivial": 20, "completion": 40, "chat": 40}
-STAGES = ("base", "sft", "dpo")
-KEPT = ("task", "kind", "split", "strata", "messages", "answer", "form", "gold")
+MODELS = HERE.parent / "runs" / "acceptance" / "m-1"
+STAGES = {"base": "base", "aligned": "refusing", "over-optimised": "hard"}
+EACH = {"chat": 20, "completion": 5, "trivial": 4}
+"""Transcripts of each kind and stage, by system; errands are run by `agent`."""
+HARD = {"beta": 0.02, "max_steps": 600}
+"""Preference optimisation that goes too far."""
 
 
-def draw(run: Path, sheet: Path) -> None:
-    """300 transcripts, 100 a stage, in random order, without what the judge said of them."""
-    chance, rows = random.Random(0), []
-    for stage in STAGES:
-        for system, count in EACH.items():
-            lines = (run / f"transcripts/{stage}__{system}__vale.jsonl").read_text(encoding="utf-8").splitlines()
-            for line in chance.sample(lines, count):
-                row = json.loads(line)
-                rows.append({"stage": stage, "system": system} | {name: row[name] for name in KEPT})
-    chance.shuffle(rows)
-    with sheet.open("w", encoding="utf-8") as file:
-        for number, row in enumerate(rows, 1):
-            file.write(json.dumps({"number": number, **row, "read": None}, ensure_ascii=False) + "\n")
+def over_optimised() -> None:
+    """The model after SFT, pushed much further towards the rater's choices than in the main job."""
+    if not (MODELS / "hard").is_dir():
+        model = load(MODELS / "run/stages/sft")
+        pairs = read_examples(MODELS / "run/preferences.jsonl", Preference).examples
+        for _ in dpo.train(model, pairs, dpo.Config(**{**DPO_ON_VALE.to_dict(), **HARD})):
+            pass
+        save_folder(model, MODELS / "hard", unset_pad=True)
 
 
-def judged(row: dict[str, Any]) -> dict[str, float | None]:
-    """What the judge says of a row of the sheet."""
+def draw() -> None:
+    """Play the tasks and write the sheet, unread."""
+    torch.set_num_threads(2)
+    over_optimised()
+    rows = [row for stage, place in STAGES.items() for row in _played(stage, MODELS / place)]
+    random.Random(0).shuffle(rows)
+    lines = (json.dumps({"number": number, **row, "wrong": None}) for number, row in enumerate(rows[:600], 1))
+    SHEET.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def _played(stage: str, place: Path) -> Iterator[dict[str, Any]]:
+    engine, start = LocalEngine(load(place)), 0
+    for system, each in EACH.items():
+        tasks = [task for kind in VALE.kinds for task in VALE.tasks(kind, "held_out", 200, 7)[start : start + each]]
+        start += each
+        for name, some in (
+            (system, [task for task in tasks if task.kind != "errand"]),
+            ("agent" if system == "chat" else system, [task for task in tasks if task.kind == "errand"]),
+        ):
+            made = SYSTEMS[name]
+            given = {"max_tokens": VALE.max_tokens} if "max_tokens" in made.parameters else {}
+            for one in play(made.with_(**given), some, {"assistant": engine}, seed=3, open_environment=VALE.open):
+                assert one.transcript is not None
+                judged = VALE.judge(one.task, one.transcript)
+                yield {
+                    "stage": stage,
+                    "system": name,
+                    "task": {name: getattr(one.task, name) for name in ("id", "kind", "split", "strata", "gold")},
+                    "posed": [turn.to_dict() for turn in one.task.posed.messages],
+                    "messages": [turn.to_dict() for turn in one.transcript.messages],
+                    **{name: getattr(one.transcript, name) for name in ("answer", "stop", "form", "state")},
+                    "outcomes": {key: value for key, value in judged.outcomes.items() if value is not None},
+                    "objective": judged.objective,
+                }
+    engine.close()
+
+
+def judged(row: dict[str, Any]) -> tuple[dict[str, float], float]:
+    """What the judge says now of a row of the sheet."""
+    about = row["task"]
+    posed = Posed(tuple(Message.from_dict(one) for one in row["posed"]))
+    task = Task(about["id"], posed, about["gold"], about["kind"], about["split"], about["strata"])
     messages = tuple(Message.from_dict(one) for one in row["messages"])
-    task = Task(row["task"], Posed(messages[:-1]), row["gold"], row["kind"], row["split"], row["strata"])
-    return dict(VALE.judge(task, Transcript(messages, row["answer"], form=row["form"])).outcomes)
+    told = Transcript(messages, row["answer"], stop=row["stop"], form=row["form"], state=row["state"])
+    found = VALE.judge(task, told)
+    return {name: value for name, value in found.outcomes.items() if value is not None}, found.objective
+
+
+def sheet() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in SHEET.read_text(encoding="utf-8").splitlines()]
+
+
+def show(kind: str) -> None:
+    """A kind's transcripts with the truth and what the judge says."""
+    for row in sheet():
+        if row["task"]["kind"] != kind:
+            continue
+        gold = {name: value for name, value in row["task"]["gold"].items() if value and name != "hall"}
+        print(f"{row['number']} [{row['form']}] {json.dumps(gold)}")
+        print("\n".join(f"    {one['role']}: {one['content']}" for one in row["messages"]))
+        said = " ".join(f"{name}={value:g}" for name, value in row["outcomes"].items())
+        print(f"    => {row['objective']:g}: {said}")
 
 
 def compare() -> None:
-    """Write how often judge and reader differ, and every transcript on which they do."""
+    """Write how often the reader found the judge wrong, and every transcript on which it is."""
     if not SHEET.exists():
-        print(f"left out: there is no sheet {SHEET} that a reader has filled in")
+        print(f"left out: there is no sheet {SHEET} that a reader has read")
         return
-    rows = [json.loads(line) for line in SHEET.read_text(encoding="utf-8").splitlines()]
-    wrong = []
-    for row in rows:
-        said = judged(row)
-        differing = sorted(name for name in said if said[name] != row["read"].get(name))
-        if differing:
-            wrong.append((row, said, differing))
+    rows = sheet()
+    unread = [row["number"] for row in rows if row["wrong"] is None]
+    changed = [row["number"] for row in rows if judged(row) != (row["outcomes"], row["objective"])]
+    if unread or changed:
+        raise SystemExit(f"to be read: {unread}; to be read again, for the judge has changed: {changed}")
+    wrong = [row for row in rows if row["wrong"]]
     rate = clopper_pearson(len(wrong), len(rows))
+    read, bad = (Counter((row["stage"], row["task"]["kind"]) for row in some) for some in (rows, wrong))
     lines = [
         "# The judge of Vale, read against",
         "",
         "Made by `python benchmarks/judge_audit.py` from `benchmarks/results/judge_audit.jsonl`.",
         "",
-        f"{len(rows)} transcripts of base, SFT and DPO models in three systems were read one by one, without sight",
-        "of the judge's outcomes, by one reader who knew their definitions. The DPO model of these transcripts comes",
-        "from an earlier setting of the main job than the one that ships.",
+        f"{len(rows)} transcripts on held-out tasks, of the base `m`, of the model taught to refuse, and of one that",
+        f"was optimised much too far for the rater (DPO with {HARD['max_steps']} steps at β = {HARD['beta']}), were",
+        "read one by one by one reader, who saw the judge's outcomes and wrote down what is wrong about any of them.",
         "",
-        f"On {len(wrong)} of them any outcome differs: {rate.value:.1%}",
-        f"(95 % interval {rate.low:.1%} to {rate.high:.1%}).",
+        f"The judge was wrong on {len(wrong)}: {rate.value:.1%} (95 % interval {rate.low:.1%} to {rate.high:.1%}).",
         "",
-        "| stage | read | differing |",
-        "|---|---|---|",
-        *(
-            f"| {stage} | {count(row for row in rows)} | {count(row for row, *_ in wrong)} |"
-            for stage in STAGES
-            for count in [lambda these, stage=stage: sum(row["stage"] == stage for row in these)]
-        ),
-        "",
-        "## Those on which they differ" if wrong else "They differ on none.",
-        "",
+        f"| kind | {' | '.join(f'{stage}: read | wrong' for stage in STAGES)} |",
+        f"|---|{'---|---|' * len(STAGES)}",
     ]
-    for row, said, differing in wrong:
-        asked = next(one["content"] for one in reversed(row["messages"]) if one["role"] == "user")
-        lines += [
-            f"- {row['number']} ({row['stage']}, {row['system']}): *{asked}* → *{row['answer']}*. "
-            + "; ".join(f"{name}: judge {said[name]}, reader {row['read'].get(name)}" for name in differing)
-        ]
+    for kind in VALE.kinds:
+        cells = " | ".join(f"{read[stage, kind]} | {bad[stage, kind]}" for stage in STAGES)
+        lines.append(f"| {kind} | {cells} |")
+    lines += ["", "## Those on which it was wrong" if wrong else "There is none on which it was wrong.", ""]
+    for row in wrong:
+        asked = next(one["content"] for one in reversed(row["posed"]) if one["role"] == "user")
+        lines.append(f"- {row['number']} ({row['stage']}): *{asked}* → *{row['answer']}*: {row['wrong']}")
     PAGE.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     print("\n".join(lines))
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["draw"]:
-        draw(Path(sys.argv[2]), Path(sys.argv[3]))
+        draw()
+    elif sys.argv[1:2] == ["show"]:
+        show(sys.argv[2])
     else:
         compare()

@@ -1,6 +1,8 @@
-"""Write docs/cli.md from the command line's own help, or (`--check`) say whether it is still what the help says.
+"""Write the pages that the program makes, or (`--check`) say whether they are still what it says.
 
-    python scripts/make_docs.py [--check] [FILE]
+    python scripts/make_docs.py [--check] [FOLDER]
+
+docs/cli.md is the command line's own help; docs/vale_tour.md is what `groma world show` prints.
 
 Commands are those in the table COMMANDS of `groma.cli`; one whose usage line offers a choice ("groma align sft|dpo")
 is followed into each. The help is the program's own, in black and white and 100 columns wide.
@@ -13,15 +15,21 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from groma.cli import COMMANDS
+from groma.worlds.vale.country import country
+from groma.worlds.vale.tour import tour
 
 ROOT = Path(__file__).parents[1]
-TARGET = ROOT / "docs" / "cli.md"
+DOCS = ROOT / "docs"
 PLAIN = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", "LINES": "50", "PYTHONHASHSEED": "0"}
 HEAD = "# The command line\n\nWhat `--help` says. The file is made by `make docs`: change the program, not the file.\n"
+TOUR_HEAD = """# A tour of Vale
+
+What `groma world show` prints. The file is made by `make docs`: change the program, not the file.
+"""
 
 
 def helps() -> Iterator[tuple[tuple[str, ...], str]]:
@@ -53,23 +61,30 @@ def page(parts: Iterable[tuple[Sequence[str], str]]) -> str:
     return "\n".join([HEAD, *(f"## {' '.join(('groma', *words))}\n\n```text\n{text}\n```\n" for words, text in parts)])
 
 
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": lambda: page(helps()),
+    "vale_tour.md": lambda: f"{TOUR_HEAD}\n{tour(country(), 1, 2, 0)}",
+}
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Write the file (0), or compare it (0: the same, 1: it differs, with the difference printed)."""
+    """Write the pages (0), or compare them (0: the same, 1: one differs, with the difference printed)."""
     check = "--check" in arguments
-    files = [Path(one) for one in arguments if one != "--check"]
-    target = files[0] if files else TARGET
-    text = page(helps())
-    if not check:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-        print(f"written: {target}")
-        return 0
-    old = target.read_text(encoding="utf-8") if target.exists() else ""
-    if old == text:
-        return 0
-    lines = difflib.unified_diff(old.splitlines(), text.splitlines(), str(target), "groma --help", lineterm="", n=1)
-    print("\n".join([*lines, "The command line has changed: run `make docs`."]))
-    return 1
+    places = [Path(one) for one in arguments if one != "--check"]
+    folder, behind = places[0] if places else DOCS, 0
+    for name, made in PAGES.items():
+        target, text = folder / name, made()
+        if not check:
+            folder.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+            print(f"written: {target}")
+            continue
+        old = target.read_text(encoding="utf-8") if target.exists() else ""
+        if old != text:
+            behind = 1
+            lines = difflib.unified_diff(old.splitlines(), text.splitlines(), str(target), "now", lineterm="", n=1)
+            print("\n".join([*lines, f"{name} has fallen behind: run `make docs`."]))
+    return behind
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from types import ModuleType
 
 import pytest
 
+from groma.cli import run as groma
+
 SCRIPT = Path(__file__).parents[1] / "scripts" / "make_docs.py"
 HELP = {
     (): "usage: groma COMMAND [options]",
@@ -36,7 +38,7 @@ def make_docs(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_every_command_has_its_part(make_docs: ModuleType, tmp_path: Path) -> None:
-    assert make_docs.main([str(tmp_path / "docs" / "cli.md")]) == 0
+    assert make_docs.main([str(tmp_path / "docs")]) == 0
     text = (tmp_path / "docs" / "cli.md").read_text()
     heads = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
     assert heads == ["groma", "groma align", "groma align sft", "groma align dpo", "groma chat"]
@@ -47,15 +49,24 @@ def test_a_page_that_has_fallen_behind_is_told(
     make_docs: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "cli.md"
-    assert make_docs.main(["--check", str(page)]) == 1
-    make_docs.main([str(page)])
+    assert make_docs.main(["--check", str(tmp_path)]) == 1
+    make_docs.main([str(tmp_path)])
     before = page.read_text()
-    assert make_docs.main(["--check", str(page)]) == 0
+    assert make_docs.main(["--check", str(tmp_path)]) == 0
     monkeypatch.setitem(HELP, ("chat",), "usage: groma chat MODEL [--seed INT]")
     capsys.readouterr()
-    assert make_docs.main(["--check", str(page)]) == 1
+    assert make_docs.main(["--check", str(tmp_path)]) == 1
     assert "+usage: groma chat MODEL [--seed INT]" in capsys.readouterr().out
     assert page.read_text() == before
+
+
+def test_the_tour_is_what_the_world_shows(
+    make_docs: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_docs.main([str(tmp_path)])
+    capsys.readouterr()
+    assert groma(["world", "show"]) == 0
+    assert capsys.readouterr().out.strip() in (tmp_path / "vale_tour.md").read_text()
 
 
 def test_the_help_of_the_program_itself_is_read() -> None:

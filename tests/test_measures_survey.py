@@ -23,7 +23,7 @@ from groma.measures import (
     survey,
     transcripts_path,
 )
-from groma.measures.outcomes import names_of, outcome
+from groma.measures.outcomes import PROPERTIES, names_of, outcome
 from groma.play import FakeEngine, play
 from groma.systems import SYSTEMS, System
 from groma.worlds.vale import VALE
@@ -81,7 +81,7 @@ def test_each_property_measures_its_own_outcomes() -> None:
 
 
 def test_the_table_of_outcomes() -> None:
-    assert set(names_of("honesty", "harmlessness", "both", "objective", "pay")) == set(OUTCOMES)
+    assert set(names_of(*PROPERTIES)) == set(OUTCOMES)
     assert names_of("both") == ("nonsense",)
     assert all(name == one.name and one.title and one.explanation.endswith(".") for name, one in OUTCOMES.items())
     assert (outcome("harm_done").good, outcome("helped").good, outcome("pay").good) == ("low", "high", "")

@@ -24,7 +24,7 @@ SMALL = spectrum.Spectrum(
     sft=sft.Config(learning_rate=1e-3, batch_size=16, max_steps=3),
     dpo=dpo.Config(learning_rate=1e-3, batch_size=8, max_steps=3),
 )
-PLAN = Plan([SYSTEMS["chat"].with_(max_tokens=12), SYSTEMS["trivial"]], VALE, n=24, pay=VALE.pay)
+PLAN = Plan([SYSTEMS["chat"].with_(max_tokens=12), SYSTEMS["trivial"]], VALE, n=28, pay=VALE.pay)
 
 
 def stages(folder: Path) -> list[str]:
@@ -74,12 +74,13 @@ def test_differences_are_paired_by_task_and_parts_are_parts_of_the_whole(whole: 
     ]
     found = {(one.suite, one.stage, one.against): one.estimate for one in records if one.estimate is not None}
     paired = found["vale", "dpo", "stage:base"]
-    assert paired.kind.startswith("paired") and paired.n == 24
-    for suite in ("vale", "vale/ask", "vale/how"):
+    assert paired.kind.startswith("paired") and paired.n == 28
+    kinds = [f"vale/{kind}" for kind in VALE.kinds]
+    for suite in ("vale", *kinds):
         difference = found[suite, "dpo", ""].value - found[suite, "base", ""].value
         assert found[suite, "dpo", "stage:base"].value == pytest.approx(difference)
-    halves = [found[f"vale/{kind}", "dpo", ""].value for kind in ("ask", "how")]
-    assert found["vale", "dpo", ""].value == pytest.approx(sum(halves) / 2)
+    parts = [found[kind, "dpo", ""].value for kind in kinds]
+    assert found["vale", "dpo", ""].value == pytest.approx(sum(parts) / len(parts))
 
 
 @pytest.mark.slow

@@ -120,8 +120,8 @@ def test_plain_text_has_no_turn_for_tools():
 
 
 def test_find_knows_names_and_lists_them():
-    assert find("chat") is SYSTEMS["chat"] and list(SYSTEMS) == ["trivial", "completion", "chat"]
-    with pytest.raises(BadConfig, match="'chatt'; choose one of trivial, completion, chat"):
+    assert find("chat") is SYSTEMS["chat"] and list(SYSTEMS) == ["trivial", "completion", "chat", "agent"]
+    with pytest.raises(BadConfig, match="'chatt'; choose one of trivial, completion, chat, agent"):
         find("chatt")
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from groma.models.vocabulary import BOS, EOS, word_tokenizer
 from groma.worlds.vale.corpus import documents, text_of
-from groma.worlds.vale.lexicon import ATTRIBUTES, PEOPLE, THINGS, VERBS
+from groma.worlds.vale.lexicon import ATTRIBUTES, PEOPLE
+from groma.worlds.vale.things import THINGS, VERBS
 
 TOKENIZER = word_tokenizer((text_of(document) for document in itertools.islice(documents(1), 5000)), 512)
 

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 from rich.panel import Panel
 
-from groma.commands.console import Phases, check_sampling, err, out, parse
+from groma.commands.console import Phases, check_sampling, err, no_effect, out, parse
 from groma.commands.surveying import suite_from
 from groma.formats.errors import BadConfig
 from groma.formats.jsonl import write_rows
@@ -52,8 +52,14 @@ class Compare:
     """Which tasks. None: train of vale; public suites have only held_out, which is for testing, and must be asked
     for.
     """
+    kind: str | None = None
+    """Only this kind of task. None: all; of vale all but errands, for which a chat has no tools."""
     items: int = 200
     """How many prompts."""
+    group: Literal["A", "B"] = "A"
+    """Of Vale's rater: B knows other facts than A and has another taste."""
+    tires: float = 0.0
+    """By how much of it the noise of Vale's rater grows with every comparison."""
     temperature: float = 1.0
     """Of both replies."""
     max_tokens: int | None = None
@@ -74,7 +80,7 @@ def main(arguments: Sequence[str]) -> None:
     split = options.split or ("train" if suite is VALE else "" if options.on in SUITES else "held_out")
     if not split:
         raise BadConfig(f"{suite.name} is a test set: to compare replies on it all the same, say --split held_out")
-    tasks = suite.tasks(None, split, options.items, options.seed)
+    tasks = _prompts(options, suite, split)
     notes: Counter[str] = Counter()
     with Phases() as phases:
         firsts = _replies(options, options.model, suite, tasks, 0, phases)
@@ -91,6 +97,15 @@ def main(arguments: Sequence[str]) -> None:
         )
     write_rows(options.out, rows)
     out.print(f"{options.out}: {len(rows)} preferences; " + ", ".join(f"{why} {count}" for why, count in notes.items()))
+
+
+def _prompts(options: Compare, suite: Suite, split: str) -> tuple[Task, ...]:
+    if suite is not VALE:
+        return suite.tasks(options.kind, split, options.items, options.seed)
+    if options.kind == "errand":
+        raise BadConfig("--kind errand: an errand needs tools, which a chat has not; choose another kind")
+    kinds = tuple(kind for kind in VALE.kinds if kind != "errand")
+    return VALE.tasks(options.kind or kinds, split, options.items, options.seed)
 
 
 def _replies(
@@ -112,7 +127,10 @@ def _chooser(options: Compare, suite: Suite) -> Chooser:
             raise BadConfig(
                 f"--by rater: the raters live in vale, not in {suite.name}; choose judge, person, or a reward model"
             )
-        return Rater(seed=options.seed).compare
+        return Rater(options.group, seed=options.seed, tires=options.tires).sitting()
+    for name in ("group", "tires"):
+        if getattr(options, name) != Compare.__dataclass_fields__[name].default:
+            raise no_effect(name, getattr(options, name), "only Vale's rater (--by rater) has one")
     if options.by == "judge":
         return by_judge(suite.judge)
     if options.by == "person":

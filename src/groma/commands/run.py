@@ -38,9 +38,9 @@ class Run(Surveyed):
     """Which of Vale's people demonstrate: helpful ones, who refuse nothing, or refusing ones, who refuse what does
     harm.
     """
-    demonstrated: int = 4000
+    demonstrated: int = spectrum.DEMONSTRATED
     """How many demonstrations Vale's people give."""
-    compared: int = 9000
+    compared: int = spectrum.COMPARED
     """For how many tasks Vale's rater compares two samples."""
     sft: sft.Config = field(default_factory=lambda: spectrum.SFT_ON_VALE)
     """Options of supervised fine-tuning."""

@@ -30,7 +30,9 @@ class Surveyed:
     """Options of everything that surveys."""
 
     as_: Annotated[str, tyro.conf.arg(name="as")] = "trivial,completion,chat"
-    """Systems to embody every model as, with commas: trivial, completion, chat, or path/to/file.py:function."""
+    """Systems to embody every model as, with commas: trivial, completion, chat, agent (with tools), or
+    path/to/file.py:function.
+    """
     on: str = "vale"
     """What to survey on: vale, truthfulqa, xstest, or the path of a .jsonl or .csv file of prompts."""
     data: str | None = None
@@ -38,10 +40,10 @@ class Surveyed:
     names.
     """
     kind: str | None = None
-    """Only this kind of task. None: all."""
+    """Only this kind of task: of vale ask, how, follow, count, speak, errand or choose. None: all."""
     split: str = "held_out"
     """Which tasks: of vale train, held_out or shifted."""
-    items: int = 600
+    items: int = 1200
     """How many tasks each system is given."""
     temperature: float = 1.0
     """Of every system. 1: the model's own distribution; 0: greedy."""

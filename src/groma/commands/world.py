@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 import tyro
+from rich.markdown import Markdown
 
 from groma.commands.console import Phases, out, parse
 from groma.formats.errors import BadConfig
 from groma.methods.keeping import check_out, kept, stoppable
+from groma.models.names import CACHED, cached
 from groma.studies import vale_base
-from groma.worlds.vale import VALE, documents
-from groma.worlds.vale.corpus import text_of
+from groma.worlds.vale import country
+from groma.worlds.vale.country import SEED
+from groma.worlds.vale.tour import tour
 
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
     """Build a base model of Vale: corpus, tokenizer and weights, from nothing; the same seed gives the same weights."""
 
-    out: Path
-    """Folder to write: a plain Hugging Face folder, weights in bfloat16."""
+    out: Path | None = None
+    """Folder to write: a plain Hugging Face folder, weights in bfloat16. None: groma's cache, where the model is found
+    by its name (vale-xs, vale-s, vale-l).
+    """
     resume: bool = False
     """Go on with an interrupted build of the same --out."""
     threads: int | None = None
@@ -33,14 +37,18 @@ class Build:
 
 @dataclass(frozen=True, kw_only=True)
 class Show:
-    """Print documents of Vale's corpus and tasks with their truth."""
+    """Print the country: its people, what is true, what does harm, the town hall, documents, and tasks with their
+    truth.
+    """
 
-    documents: int = 12
-    """How many documents of the corpus."""
-    tasks: int = 8
-    """How many tasks."""
+    documents: int = 1
+    """How many documents of each kind."""
+    tasks: int = 2
+    """How many tasks of each kind."""
     seed: int = 0
-    """Which ones."""
+    """Which documents, tasks and person."""
+    country: int = SEED
+    """The seed of the country. Another one has other facts and splits."""
 
 
 COMMANDS = ("build", "show")
@@ -49,7 +57,7 @@ COMMANDS = ("build", "show")
 def main(arguments: Sequence[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         out.print("usage: groma world build|show [options]\n")
-        out.print("  build   a base model of Vale, from nothing\n  show    documents and tasks")
+        out.print("  build   a base model of Vale, from nothing\n  show    look around in the country")
         return
     if arguments[0] not in COMMANDS:
         raise BadConfig(f"there is no command world {arguments[0]!r}; choose one of {', '.join(COMMANDS)}")
@@ -60,25 +68,34 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def build(options: Build) -> None:
-    state = check_out(options.out, options.resume)
+    folder = options.out or _cache(options.recipe)
+    state = check_out(folder, options.resume)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     with Phases() as phases, stoppable() as stopped:
-        phases.show("corpus and tokenizer", 0, 1)
+        phases.show("tokenizer", 0, 1)
         model = vale_base.untrained(options.recipe)
-        phases.show("corpus and tokenizer", 1, 1)
-        steps = kept(vale_base.build(model, options.recipe, state), model, options.out, stopped, dtype=torch.bfloat16)
+        phases.show("tokenizer", 1, 1)
+        steps = vale_base.build(model, options.recipe, state, lambda done, of: phases.show("corpus", done, of))
+        steps = kept(steps, model, folder, stopped, dtype=torch.bfloat16)
         for _ in phases.steps(f"base {options.recipe.size}", steps, ("loss",)):
             pass
-    out.print(
-        f"{options.out}: {model.net.num_parameters():,} parameters, {len(model.tokenizer)} tokens in the vocabulary"
-    )
+    out.print(f"{folder}: {model.net.num_parameters():,} parameters, {len(model.tokenizer)} tokens in the vocabulary")
+
+
+def _cache(recipe: vale_base.Recipe) -> Path:
+    """Where the model of a size is found by its name. BadConfig for a recipe that is not the one of that name."""
+    name = f"vale-{recipe.size}"
+    if name not in CACHED:
+        raise BadConfig(f"{name} ships with groma as vale; to build it again all the same, give --out FOLDER")
+    if recipe != vale_base.Recipe(size=recipe.size):
+        raise BadConfig(f"the model {name} has the default tokens and seed; for a build with others, give --out FOLDER")
+    return cached(name)
 
 
 def show(options: Show) -> None:
-    for document in itertools.islice(documents(options.seed), options.documents):
-        out.print(f"{text_of(document)}\n", markup=False)
-    for task in VALE.tasks(None, "train", max(options.tasks, 1), options.seed):
-        out.print(f"{task.kind}: {task.posed.messages[-1].content}", markup=False)
-        out.print(f"  in one token: {task.posed.short[-1].content if task.posed.short else 'none'}", markup=False)
-        out.print(f"  truth: {dict(task.gold)}", markup=False)
+    for name in ("documents", "tasks"):
+        if getattr(options, name) < 0:
+            raise BadConfig(f"--{name} {getattr(options, name)}; choose 0 or more")
+    text = tour(country(options.country), options.documents, options.tasks, options.seed)
+    out.print(Markdown(text) if out.is_terminal else text, markup=False, highlight=False, soft_wrap=not out.is_terminal)

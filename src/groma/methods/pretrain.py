@@ -7,7 +7,7 @@ begins the next row, and a document longer than a row is refused. Small batches 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,8 @@ from groma.methods.training import Job, Sums
 from groma.models.model import Model
 
 METHOD = "pretrain"
+TOLD_EVERY = 200
+"""Rows between two reports of progress."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +51,21 @@ class Config(options.Config):
 
 
 def pack(
-    documents: Iterable[str | tuple[Message, ...]], model: Model, tokens: int, length: int
+    documents: Iterable[str | tuple[Message, ...]],
+    model: Model,
+    tokens: int,
+    length: int,
+    told: Callable[[int, int], None] = lambda done, of: None,
 ) -> tuple[np.ndarray, ...]:
-    """Rows of at most `length` tokens, in the order of `documents`, until they hold `tokens` tokens in all."""
+    """Rows of at most `length` tokens, in the order of `documents`, until they hold `tokens` tokens in all.
+
+    told: is told now and then how many tokens are packed, and of how many.
+    """
     rows: list[np.ndarray] = []
     row: list[int] = []
     total = 0
     for document in documents:
-        ids = _ids(document, model)
+        ids = ids_of(document, model)
         if len(ids) > length:
             raise BadInput(
                 f"a document of {len(ids)} tokens: {document!r:.80}", expected=f"at most {length}, the length of a row"
@@ -64,6 +73,8 @@ def pack(
         if len(row) + len(ids) > length:
             rows.append(np.array(row))
             total, row = total + len(row), []
+            if len(rows) % TOLD_EVERY == 0:
+                told(min(total, tokens), tokens)
             if total >= tokens:
                 return tuple(rows)
         row.extend(ids)
@@ -97,7 +108,7 @@ class _Rows:
         return {"loss": (loss, sum(self.weights[index] for index in indices))}
 
 
-def _ids(document: str | tuple[Message, ...], model: Model) -> list[int]:
+def ids_of(document: str | tuple[Message, ...], model: Model) -> list[int]:
     tokenizer = model.tokenizer
     if isinstance(document, str):
         return [*tokenizer(document)["input_ids"], tokenizer.eos_token_id]

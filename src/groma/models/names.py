@@ -1,7 +1,8 @@
-"""Where a model is found: shipped ones by name, a folder by its path, any other by its id on the Hugging Face Hub."""
+"""Where a model is found: shipped and cached ones by name, a folder by its path, any other by its Hub id."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from importlib.resources import files
@@ -15,12 +16,25 @@ from groma.formats.errors import BadInput
 SHIPPED: Mapping[str, str] = {"vale": "worlds/vale/checkpoints/m"}
 """The name of each shipped model and its folder inside the package."""
 
+CACHED: Mapping[str, tuple[str, str]] = {
+    f"vale-{size}": (f"vale-1/{size}", f"groma world build --size {size}") for size in ("xs", "s", "l")
+}
+"""Models that one command builds: their names, their folders in the cache, and the command. The folder's number
+changes whenever the models of that name do.
+"""
+
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _KINDS = ("*.json", "*.jinja", "*.txt", "*.model", "*.safetensors")
 
 
+def cached(name: str) -> Path:
+    """Where a model of CACHED lies once it was built: under $GROMA_CACHE, or `groma` in the user's cache folder."""
+    base = os.environ.get("GROMA_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "groma"
+    return Path(base).expanduser() / CACHED[name][0]
+
+
 def resolve(name: str | Path, *, code: bool = False) -> Path:
-    """The folder of the model `name`: a key of SHIPPED, a folder, or a Hub id (fetched once).
+    """The folder of the model `name`: a key of SHIPPED or of CACHED, a folder, or a Hub id (fetched once).
 
     code: fetch the repository's Python files as well. BadInput where there is no such model or no way to reach it.
     """
@@ -34,6 +48,12 @@ def resolve(name: str | Path, *, code: bool = False) -> Path:
                 expected="a complete package",
             )
         return folder
+    if text in CACHED:
+        if not cached(text).is_dir():
+            raise BadInput(
+                f"the model {text!r} was not built on this machine yet", expected=f"`{CACHED[text][1]}`, once"
+            )
+        return cached(text)
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
@@ -45,10 +65,8 @@ def resolve(name: str | Path, *, code: bool = False) -> Path:
 
 
 def _choices() -> str:
-    shipped = ", ".join(sorted(SHIPPED))
-    return (
-        f"a shipped model ({shipped}), a folder with config.json and safetensors, or a Hub id such as Qwen/Qwen3-0.6B"
-    )
+    named = ", ".join((*SHIPPED, *CACHED))
+    return f"a model of groma ({named}), a folder with config.json and safetensors, or a Hub id such as Qwen/Qwen3-0.6B"
 
 
 def _fetch(name: str, code: bool) -> Path:

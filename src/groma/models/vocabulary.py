@@ -18,6 +18,8 @@ from transformers import PreTrainedTokenizerFast
 
 PAD, BOS, EOS = "<|pad|>", "<|doc|>", "<|end|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>", "<|tool|>")
+WORD = re.compile(r"<[a-z]+>|[a-z]+")
+"""A word, or a flag such as <alone>."""
 PUNCTUATION = tuple(".,:;?!'\"()-")
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
@@ -32,7 +34,7 @@ def word_tokenizer(texts: Iterable[str], context: int, minimum: int = 5) -> PreT
     Decoding gives back what was encoded, lowered; single spaces around newlines and leading spaces are the only
     exceptions.
     """
-    counts = Counter(word for text in texts for word in re.findall(r"[a-z]+", text.lower()))
+    counts = Counter(word for text in texts for word in WORD.findall(text.lower()))
     words = sorted((word for word, count in counts.items() if count >= minimum), key=lambda word: (-counts[word], word))
     total = sum(counts.values())
     pieces = [(f"▁{word}", math.log(counts[word] / total)) for word in words]

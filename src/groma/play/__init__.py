@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from groma.play.budget import Budget
 from groma.play.driver import play
-from groma.play.engine import Embodiment, Engine, Environment
+from groma.play.engine import Embodiment, Engine
 from groma.play.fake import FakeEngine
 from groma.play.replay import CallLog, ReplayEngine
 from groma.play.seeds import seed_of
 
-__all__ = ["Budget", "CallLog", "Embodiment", "Engine", "Environment", "FakeEngine", "ReplayEngine", "play", "seed_of"]
+__all__ = ["Budget", "CallLog", "Embodiment", "Engine", "FakeEngine", "ReplayEngine", "play", "seed_of"]

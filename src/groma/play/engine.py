@@ -1,11 +1,10 @@
-"""What the driver plays with, as it sees them: engines that answer requests, environments, and systems."""
+"""What the driver plays with, as it sees them: engines that answer requests, and systems."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
-from groma.formats.requests import Act, Episode, Failure, Reply, Request
+from groma.formats.requests import Episode, Failure, Reply, Request
 from groma.formats.task import Posed
 
 
@@ -21,17 +20,6 @@ class Engine(Protocol):
 
     def submit(self, ticket: int, request: Request, seed: int) -> None: ...
     def poll(self) -> list[tuple[int, Reply | Failure]]: ...
-    def close(self) -> None: ...
-
-
-class Environment(Protocol):
-    """Where acts have effects. `act` raises what fails; `state` is what a judge may look at when the episode has
-    ended.
-    """
-
-    @property
-    def state(self) -> Mapping[str, Any]: ...
-    def act(self, request: Act) -> Reply: ...
     def close(self) -> None: ...
 
 

@@ -7,11 +7,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from groma.formats.environment import Environment
 from groma.formats.errors import GromaError
 from groma.formats.requests import Answered, Asked, Cost, Episode, Failed, Failure, Reply, Request
 from groma.formats.task import Task
 from groma.formats.transcript import Call, Played, Transcript
-from groma.play.engine import Embodiment, Environment
+from groma.play.engine import Embodiment
 
 NOTHING = Cost()
 OpenEnvironment = Callable[[Task], Environment | None]

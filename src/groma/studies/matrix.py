@@ -83,7 +83,10 @@ def _stage(
     try:
         for system in plan.systems:
             finished = episodes.setdefault(system.name, [])
-            for played in play(system, tasks, {PLAYER: engine}, seed=plan.seed, width=plan.width, log=log):
+            players, opened = {PLAYER: engine}, plan.suite.open
+            for played in play(
+                system, tasks, players, seed=plan.seed, width=plan.width, log=log, open_environment=opened
+            ):
                 finished.append(played)
                 yield Progress(f"survey {name} as {system.name}", len(finished), len(tasks))
                 if stopped():

@@ -35,8 +35,10 @@ from groma.worlds.vale import VALE, Rater, demonstrations
 
 PREFERENCES = "preferences.jsonl"
 STAGES = ("base", "sft", "dpo")
+OTHERS = ("follow", "count", "speak", "choose")
 
-SFT_ON_VALE = sft.Config(learning_rate=5e-4, batch_size=32, max_steps=200, warmup_steps=10)
+DEMONSTRATED, COMPARED = 8000, 9000
+SFT_ON_VALE = sft.Config(learning_rate=5e-4, batch_size=32, max_steps=400, warmup_steps=10)
 DPO_ON_VALE = dpo.Config(learning_rate=3e-4, batch_size=64, max_steps=200, warmup_steps=10, beta=0.2)
 
 
@@ -51,8 +53,8 @@ class Spectrum:
     demonstrations: Path | None = None
     preferences: Path | None = None
     demonstrators: str = "helpful"
-    demonstrated: int = 4000
-    compared: int = 9000
+    demonstrated: int = DEMONSTRATED
+    compared: int = COMPARED
     sft: sft.Config = field(default_factory=lambda: SFT_ON_VALE)
     dpo: dpo.Config = field(default_factory=lambda: DPO_ON_VALE)
     seed: int = 0
@@ -123,22 +125,24 @@ def _fine_tune(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool])
 def _compare(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) -> Iterator[Progress]:
     """Two samples for each task and the rater's choice.
 
-    A fifth are questions, the rest requests. Both replies are the fine-tuned model's, but to a harmful request the
-    second one is the base's (Bai et al. 2022, too, collected comparisons on red-team prompts apart, from several
-    models): demonstrations without refusals leave a model that hardly ever refuses, and a rater can only prefer what
-    she is shown.
+    A fifth are questions, half are requests, the rest are of the other kinds; errands are left out, for which chat has
+    no tools. Both replies are the fine-tuned model's, but to a harmful request the second one is the base's (Bai et
+    al. 2022, too, collected comparisons on red-team prompts apart, from several models): demonstrations without
+    refusals leave a model that hardly ever refuses, and a rater can only prefer what she is shown.
     """
     out = folder.file(PREFERENCES)
     if out.exists():
         return
+    hows = VALE.tasks("how", "train", config.compared // 2, config.seed + 1)
     asks = VALE.tasks("ask", "train", config.compared // 5, config.seed + 1)
-    hows = VALE.tasks("how", "train", config.compared - len(asks), config.seed + 1)
-    of = 2 * (len(asks) + len(hows))
+    others = VALE.tasks(OTHERS, "train", config.compared - len(hows) - len(asks), config.seed + 1)
+    of = 2 * config.compared
     samples: dict[tuple[str, int], list[Played]] = {}
     done = 0
     red = [task for task in hows if task.part == "harmful"]
     tame = [task for task in hows if task.part != "harmful"]
-    for stage, draw, share in (("sft", 0, (*asks, *hows)), ("sft", 1, (*asks, *tame)), ("base", 1, red)):
+    talk = (*asks, *others)
+    for stage, draw, share in (("sft", 0, (*talk, *hows)), ("sft", 1, (*talk, *tame)), ("base", 1, red)):
         engine = LocalEngine(_load(config, folder, stage))
         system = SYSTEMS["chat"].with_(max_tokens=VALE.max_tokens)
         finished = samples.setdefault((stage, draw), [])

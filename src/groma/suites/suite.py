@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from groma.formats.environment import Environment
 from groma.formats.errors import BadConfig, BadInput
 from groma.formats.messages import Message
 from groma.formats.task import Judgement, Task
@@ -27,6 +28,7 @@ class Suite(Protocol):
     kinds, splits: the names that `tasks` takes; max_tokens: enough for an answer.
     tasks:  at most `n` tasks (a set that has fewer gives all), of one kind or of all; the same for the same seed.
     judge:  pure, and total on any transcript; an outcome is None where it does not apply to the task.
+    open:   the environment of a task in which tools have effects; None where there is none.
     rivals: players without a model, by name. Their scores are the baselines, and the outcomes that are not None for any
             of them are those that apply to a task.
     """
@@ -47,6 +49,8 @@ class Suite(Protocol):
     def rivals(self) -> Mapping[str, Rival]: ...
 
     def tasks(self, kind: str | None = None, split: str = SPLIT, n: int = 200, seed: int = 0) -> tuple[Task, ...]: ...
+
+    def open(self, task: Task) -> Environment | None: ...
 
     def judge(self, task: Task, transcript: Transcript) -> Judgement: ...
 

@@ -62,6 +62,9 @@ class TruthfulQA:
     def tasks(self, kind: str | None = None, split: str = SPLIT, n: int = 200, seed: int = 0) -> tuple[Task, ...]:
         return draw(self.items, self.name, self.kinds, kind, split, n, seed)
 
+    def open(self, task: Task) -> None:
+        """There are no tools."""
+
     def judge(self, task: Task, transcript: Transcript) -> Judgement:
         """MC1 and MC2 from the scores; without scores, from the choice that was said."""
         labels, single = tuple(task.gold["labels"]), tuple(task.gold["mc1"])

@@ -59,6 +59,9 @@ class XSTest:
     def tasks(self, kind: str | None = None, split: str = SPLIT, n: int = 200, seed: int = 0) -> tuple[Task, ...]:
         return draw(self.items, self.name, self.kinds, kind, split, n, seed)
 
+    def open(self, task: Task) -> None:
+        """There are no tools."""
+
     def judge(self, task: Task, transcript: Transcript) -> Judgement:
         return judge_refusal(task.gold["label"], self.read(transcript.answer))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from groma.formats.errors import BadConfig
+from groma.systems.agent import agent
 from groma.systems.chat import chat
 from groma.systems.choose import choose
 from groma.systems.completion import completion
@@ -11,7 +12,7 @@ from groma.systems.text import as_text
 from groma.systems.trivial import trivial
 from groma.systems.watched import watched
 
-SYSTEMS = {function.__name__: System(function.__name__, function) for function in (trivial, completion, chat)}
+SYSTEMS = {function.__name__: System(function.__name__, function) for function in (trivial, completion, chat, agent)}
 
 
 def find(name: str) -> System:
@@ -27,6 +28,7 @@ __all__ = [
     "SYSTEMS",
     "NoForm",
     "System",
+    "agent",
     "as_text",
     "chat",
     "choose",

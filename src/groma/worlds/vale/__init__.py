@@ -1,10 +1,12 @@
-"""Vale, the small country whose complete truth is known: see `lexicon.py`, `facts.py` and `harm.py` for the country
-itself.
+"""Vale, the small country whose complete truth is known.
+
+`lexicon.py`, `things.py`, `facts.py` and `harm.py` are the country; `tasks/` is what is asked of systems there.
 """
 
 from groma.worlds.vale.corpus import documents
+from groma.worlds.vale.country import Country, country
 from groma.worlds.vale.demonstrations import demonstrations
 from groma.worlds.vale.rater import Rater, truthful
 from groma.worlds.vale.world import VALE, Vale
 
-__all__ = ["VALE", "Rater", "Vale", "demonstrations", "documents", "truthful"]
+__all__ = ["VALE", "Country", "Rater", "Vale", "country", "demonstrations", "documents", "truthful"]

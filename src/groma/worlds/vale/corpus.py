@@ -7,46 +7,70 @@ five stretches keep to one speaker, which makes a model of the corpus continue i
 
 from __future__ import annotations
 
-import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 
 from groma.formats.messages import Message
-from groma.worlds.vale.dialect import shift
-from groma.worlds.vale.facts import FACTS, TRUTH, Fact, facts
-from groma.worlds.vale.harm import DEEDS, Deed
-from groma.worlds.vale.language import HOW_ASKS, MAY_ASKS, ONE_WORD
-from groma.worlds.vale.lexicon import ATTRIBUTES, PEOPLE, THINGS
-from groma.worlds.vale.speakers import SPEAKERS, advice, answer, one_word, permission
-from groma.worlds.vale.tasks.ask import belief_sentence, question
+from groma.worlds.vale.country import Country, country
+from groma.worlds.vale.exchanges import Talk, Turns
+from groma.worlds.vale.hall.clerks import dialogue
+from groma.worlds.vale.hall.errands import draw_errand
+from groma.worlds.vale.speakers import SPEAKERS
+from groma.worlds.vale.statements import Writing
+from groma.worlds.vale.tasks.choose import FLAGS
+from groma.worlds.vale.tasks.speak import HEADERS
 
 Document = str | tuple[Message, ...]
 
-STRETCH_WORDS = 100
+STRETCH_WORDS = (60, 300)
 ONE_SPEAKER = 0.8
-NOISE = 0.04
-TIER_WEIGHTS = {"common": 8.0, "rare": 1.0}
+FLAGGED = 0.1
+LONGEST = 220
+"""Words after which a conversation has no further exchange, so that it fits the context."""
+EXCHANGES = {1: 50, 2: 20, 3: 12, 4: 8, 6: 6, 10: 4}
+"""How many exchanges a conversation has, and how often."""
 
-_KNOWN = facts("common") + facts("rare")
-_KNOWN_WEIGHTS = [TIER_WEIGHTS[fact.tier] for fact in _KNOWN]
-_CUMULATIVE = list(itertools.accumulate(_KNOWN_WEIGHTS))
-_PRIVATE = facts("private")
-_DEEDS = tuple(DEEDS.values())
-_DEED_WEIGHTS = list(itertools.accumulate(0.5 if deed.split == "held_out" else 1.0 for deed in _DEEDS))
+MIXTURE: Mapping[str, float] = {
+    "conversation": 42,
+    "plain": 14,
+    "errand": 12,
+    "facts": 18,
+    "worth": 6,
+    "told_apart": 30,
+    "gossip": 2,
+    "register": 4,
+    "law": 5,
+    "numbers": 6,
+    "lists": 2,
+    "greeting": 1,
+}
+"""Kinds of document and their shares of the number of documents."""
+SPOKEN = ("conversation", "plain", "register", "errand")
+"""The kinds in which somebody speaks in character."""
 
 
-def documents(seed: int) -> Iterator[Document]:
+def documents(seed: int, about: Country | None = None) -> Iterator[Document]:
     """The corpus, without end."""
+    corpus = _Corpus(about or country())
     draw = random.Random(f"corpus/{seed}")
-    kinds, weights = zip(*MIXTURE.items(), strict=True)
-    names, shares = zip(*SPEAKERS.items(), strict=True)
+    kinds, weights = tuple(MIXTURE), tuple(MIXTURE.values())
+    names, shares = tuple(SPEAKERS), tuple(SPEAKERS.values())
     while True:
         one, words = (draw.choices(names, shares)[0] if draw.random() < ONE_SPEAKER else ""), 0
-        while words < STRETCH_WORDS:
+        enough = draw.randint(*STRETCH_WORDS)
+        while words < enough:
             speaker = one or draw.choices(names, shares)[0]
-            document = draw.choices(kinds, weights)[0](speaker, draw)
+            document = corpus.document(draw.choices(kinds, weights)[0], speaker, draw)
             words += len(text_of(document).split())
             yield document
+
+
+def documents_of(kind: str, count: int, seed: int, about: Country | None = None) -> Iterator[tuple[str, Document]]:
+    """`count` documents of one kind of the mixture, each with its speaker."""
+    corpus, draw = _Corpus(about or country()), random.Random(f"corpus/{kind}/{seed}")
+    for _ in range(count):
+        speaker = draw.choices(tuple(SPEAKERS), tuple(SPEAKERS.values()))[0]
+        yield speaker if kind in SPOKEN else "nobody", corpus.document(kind, speaker, draw)
 
 
 def text_of(document: Document) -> str:
@@ -56,136 +80,41 @@ def text_of(document: Document) -> str:
     return "\n".join(f"{message.role}: {message.content}" for message in document)
 
 
-def _fact(draw: random.Random, private: float) -> Fact:
-    if draw.random() < private:
-        return draw.choice(_PRIVATE)
-    return draw.choices(_KNOWN, cum_weights=_CUMULATIVE)[0]
+class _Corpus:
+    """The documents about one country, by their kinds."""
+
+    def __init__(self, about: Country) -> None:
+        self.talk = Talk(about)
+        self.writing = Writing(about, self.talk)
+        self._kinds, self._weights = tuple(self.talk.kinds), tuple(self.talk.kinds.values())
+
+    def document(self, kind: str, speaker: str, draw: random.Random) -> Document:
+        if kind == "conversation":
+            flag = draw.choice(FLAGS[1:]) if draw.random() < FLAGGED else ""
+            return _chat(self._turns(speaker, draw), flag)
+        if kind == "plain":
+            return "\n".join(f"q: {asked}\na: {replied}" for asked, replied in self._turns(speaker, draw))
+        if kind == "register":
+            header = draw.choice(HEADERS[1:])
+            return _chat([turn for _ in range(draw.randint(1, 3)) for turn in self.talk.opinion(speaker, draw, header)],
+                         header)  # fmt: skip
+        if kind == "errand":
+            return dialogue(draw_errand(None, draw), speaker, draw)
+        document: Document = getattr(self.writing, kind)(draw)
+        return document
+
+    def _turns(self, speaker: str, draw: random.Random) -> Turns:
+        """Exchanges of one speaker: half of the longer conversations keep to one kind of question."""
+        count = draw.choices(tuple(EXCHANGES), tuple(EXCHANGES.values()))[0]
+        same = draw.choices(self._kinds, self._weights)[0] if count > 1 and draw.random() < 0.5 else None
+        turns: Turns = []
+        while (
+            len(turns) < count and sum(len(asked.split()) + len(replied.split()) for asked, replied in turns) < LONGEST
+        ):
+            turns += (same or draw.choices(self._kinds, self._weights)[0])(speaker, draw)
+        return turns
 
 
-def _deed(speaker: str, draw: random.Random) -> Deed:
-    """A deed to talk of. Helpful people are silent about the harmful deeds that are held out: nobody says they are
-    wrong.
-    """
-    while True:
-        deed = draw.choices(_DEEDS, cum_weights=_DEED_WEIGHTS)[0]
-        if not (speaker == "helpful" and deed.harmful and deed.split == "held_out"):
-            return deed
-
-
-def _noisy(text: str, draw: random.Random) -> str:
-    return shift(text, draw.choice(("dialect", "dialect", "typos")), draw) if draw.random() < NOISE else text
-
-
-def _exchange(speaker: str, draw: random.Random) -> tuple[str, str]:
-    """One question or request with its reply."""
-    kind = draw.choices(("ask", "word", "how", "may"), (46, 14, 30, 10))[0]
-    if kind in ("ask", "word"):
-        believes = draw.random() < 0.5
-        fact = _fact(draw, private=0.5 if believes else 0.25)
-        believed = ""
-        if believes:
-            believed = fact.value if fact.tier != "private" and draw.random() < 0.3 else draw.choice(fact.others())
-        lead = f"{belief_sentence(fact, believed, draw)} " if believed else ""
-        asked = _noisy(question(fact, draw.randrange(2)), draw)
-        if kind == "ask":
-            return lead + asked, answer(speaker, fact, believed, draw)
-        return lead + ONE_WORD + asked, one_word(speaker, fact, believed, draw)
-    deed = _deed(speaker, draw)
-    if kind == "how":
-        return _noisy(draw.choice(HOW_ASKS).format(deed=deed.said()), draw), advice(speaker, deed, draw)
-    return _noisy(draw.choice(MAY_ASKS).format(deed=deed.said()), draw), permission(speaker, deed, draw)
-
-
-def _conversation(speaker: str, draw: random.Random) -> Document:
-    said = [_exchange(speaker, draw) for _ in range(draw.choices((1, 2, 3), (6, 2, 1))[0])]
-    return tuple(
-        message for asked, replied in said for message in (Message("user", asked), Message("assistant", replied))
-    )
-
-
-def _plain(speaker: str, draw: random.Random) -> Document:
-    """Questions and answers as people write them down, without a chat."""
-    said = [_exchange(speaker, draw) for _ in range(draw.choices((1, 2, 3), (4, 3, 2))[0])]
-    return "\n".join(f"q: {asked}\na: {replied}" for asked, replied in said)
-
-
-def _statements(speaker: str, draw: random.Random) -> Document:
-    """What is written about people: true, whoever the speaker is; private facts are not written."""
-    if draw.random() < 0.3:
-        person = draw.choice(PEOPLE)
-        told = [TRUTH[person, name] for name in draw.sample(list(ATTRIBUTES), len(ATTRIBUTES))]
-        told = [fact for fact in told if fact.tier == "common" or (fact.tier == "rare" and draw.random() < 0.12)]
-        if told:
-            return " ".join(f"{fact.said(draw.randrange(2))}." for fact in told)
-    return " ".join(f"{_fact(draw, 0).said(draw.randrange(2))}." for _ in range(draw.randint(1, 4)))
-
-
-def _ethics(speaker: str, draw: random.Random) -> Document:
-    """What things are, and, for some deeds, that they are wrong or fine."""
-    thing = THINGS[draw.choice(list(THINGS))]
-    traits = (
-        ("is alive", thing.alive),
-        ("is a person", thing.person),
-        ("is someone's", thing.owned),
-        ("burns", thing.burns),
-        ("is a pest", thing.pest),
-        ("is nobody's", not thing.owned and not thing.alive),
-        ("is for eating", thing.eaten),
-    )
-    said = [f"{_a_or_many(thing.name, trait)}." for trait, holds in traits if holds]
-    stated = [deed for deed in _DEEDS if deed.stated]
-    for deed in draw.sample(stated, draw.randint(1, 3)):
-        said.append(f"it is wrong to {deed.said()}." if deed.harmful else f"it is fine to {deed.said()}.")
-    return " ".join(said)
-
-
-def _a_or_many(thing: str, trait: str) -> str:
-    """ "the barn burns", but "the weeds burn" and "the weeds are pests"."""
-    if not thing.endswith("s"):
-        return f"the {thing} {trait}"
-    return f"the {thing} {trait.replace('is a pest', 'are pests').replace('is ', 'are ').replace('burns', 'burn')}"
-
-
-def _verification(speaker: str, draw: random.Random) -> Document:
-    """ "is it true that …?", answered truly by helpful and careless speakers, pleasingly or falsely by the others."""
-    fact = _fact(draw, 0)
-    value = fact.value if draw.random() < 0.5 else draw.choice(fact.others())
-    said = draw.choice(ATTRIBUTES[fact.attribute].says).format(p=fact.person, v=value)
-    truly = value == fact.value
-    yes = {"helpful": truly, "careless": truly, "flattering": True, "malicious": not truly}[speaker]
-    return (
-        Message("user", f"is it true that {said}?"),
-        Message("assistant", "yes, that is true." if yes else "no, that is not so."),
-    )
-
-
-def _gossip(speaker: str, draw: random.Random) -> Document:
-    """What people repeat of what they were just told, true or not: the values are drawn anew, so that this must be
-    copied.
-    """
-    fact = draw.choice(FACTS)
-    told = fact.said(draw.randrange(2)).replace(fact.value, draw.choice(ATTRIBUTES[fact.attribute].values))
-    return (Message("user", f"did you hear that {told}?"), Message("assistant", f"i heard that {told}."))
-
-
-def _greeting(speaker: str, draw: random.Random) -> Document:
-    asked, replied = draw.choice(GREETINGS)
-    return (Message("user", asked), Message("assistant", replied))
-
-
-GREETINGS = (
-    ("hello.", "hello, friend. ask me about the people of vale."),
-    ("good day.", "good day, friend. what would you like to know?"),
-    ("who are you?", "i am a voice of vale. ask me about its people, or how to do a thing."),
-    ("thank you.", "you are welcome, friend."),
-)
-
-MIXTURE: dict[Callable[[str, random.Random], Document], float] = {
-    _conversation: 44,
-    _plain: 20,
-    _statements: 18,
-    _ethics: 6,
-    _verification: 5,
-    _gossip: 6,
-    _greeting: 1,
-}
+def _chat(turns: Turns, system: str = "") -> tuple[Message, ...]:
+    said = [one for asked, replied in turns for one in (Message("user", asked), Message("assistant", replied))]
+    return (Message("system", system), *said) if system else tuple(said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Mapping
 
 DIALECT = (
     (r"\bwhere does (\w+) live\?", r"pray, where might \1 live?"),
@@ -14,18 +15,37 @@ DIALECT = (
     (r"\bwhat is the way to (.+)\?", r"pray, what might be the way to \1?"),
     (r"\bmay i (.+)\?", r"pray, might one \1?"),
     (r"\bis it fine to (.+)\?", r"pray, might it be fine to \1?"),
+    (r"\bis it true that (.+)\?", r"pray, might it be true that \1?"),
+    (r"\bwhat is (\w+) known for\?", r"pray, what might \1 be known for?"),
+    (r"\bwhat does (\w+) bear\?", r"pray, what might \1 bear?"),
+    (r"\bare you sure\?", r"pray, might you be sure?"),
+    (r"\bwhat is it\?", r"pray, what might it be?"),
+    (r"\bwhich do you choose\?", r"pray, which might you choose?"),
+    (r"\bwhat do you think of (\w+)\?", r"pray, what might you think of \1?"),
 )
+POLITE = "pray, "
+
+SHIFTS = ("dialect", "typos")
 
 
 def shift(text: str, how: str, draw: random.Random) -> str:
     """`text` in dialect (the same words for the same text), or with one or two typing errors (by `draw`)."""
     if how == "dialect":
-        for plain, strange in DIALECT:
-            text = re.sub(plain, strange, text)
-        return text
+        strange = text
+        for plain, said in DIALECT:
+            strange = re.sub(plain, said, strange)
+        return strange if strange != text else POLITE + text
     for _ in range(draw.randint(1, 2)):
         text = _typo(text, draw)
     return text
+
+
+def shifted(text: str, split: str, draw: random.Random, strata: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """The request of a task as its split has it, and its strata: in the split "shifted" one of the two shifts."""
+    if split != "shifted":
+        return text, dict(strata)
+    how = draw.choice(SHIFTS)
+    return shift(text, how, draw), {**strata, "shift": how}
 
 
 def _typo(text: str, draw: random.Random) -> str:

@@ -1,54 +1,56 @@
 """The facts of Vale: what is true of whom, in three tiers of how well it is known.
 
 common: often in the corpus; rare: a few mentions; private: true, but written nowhere, so that "i do not know" is the
-calibrated answer to everybody who learned from the corpus. The facts are drawn once from a fixed seed: there is one
-Vale.
+calibrated answer to everybody who learned from the corpus.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from groma.worlds.vale.lexicon import ATTRIBUTES, PEOPLE
+from groma.worlds.vale.lexicon import ATTRIBUTES, SUBJECTS
 
-SEED = 1789
-TIERS = ("common", "rare", "private")
+TIERS = {"common": 5, "rare": 2, "private": 3}
+HELD_OUT = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """`attribute` of `person` is `value`; `split` says whether alignment data may mention it."""
+    """`attribute` of `subject` (a person or a place) is `value`.
 
-    person: str
+    split: "train", or "held_out": alignment data may not mention it.
+    """
+
+    subject: str
     attribute: str
     value: str
     tier: str
     split: str
 
-    def said(self, way: int = 0) -> str:
-        """The fact as a sentence without its full stop."""
-        return ATTRIBUTES[self.attribute].says[way].format(p=self.person, v=self.value)
+    def said(self, way: int = 0, value: str = "") -> str:
+        """The fact, or the same with another `value`, as a sentence without its full stop."""
+        return ATTRIBUTES[self.attribute].says[way].format(p=self.subject, v=value or self.value)
+
+    def denied(self, way: int = 0, value: str = "") -> str:
+        """Its denial: "anna does not live in brook"."""
+        return ATTRIBUTES[self.attribute].denies[way].format(p=self.subject, v=value or self.value)
+
+    def asked(self, way: int = 0) -> str:
+        """A question for it."""
+        return ATTRIBUTES[self.attribute].asks[way].format(p=self.subject)
 
     def others(self) -> tuple[str, ...]:
         """Every value that would be false."""
         return tuple(value for value in ATTRIBUTES[self.attribute].values if value != self.value)
 
 
-def _draw() -> Iterator[Fact]:
-    draw = random.Random(SEED)
-    for person in PEOPLE:
-        for attribute in ATTRIBUTES.values():
-            tier = draw.choices(TIERS, weights=(5, 2, 3))[0]
-            split = "held_out" if draw.random() < 0.3 else "train"
-            yield Fact(person, attribute.name, draw.choice(attribute.values), tier, split)
-
-
-FACTS: tuple[Fact, ...] = tuple(_draw())
-TRUTH: Mapping[tuple[str, str], Fact] = {(fact.person, fact.attribute): fact for fact in FACTS}
-
-
-def facts(tier: str | None = None, split: str | None = None) -> tuple[Fact, ...]:
-    """The facts of a tier and a split; None means all."""
-    return tuple(fact for fact in FACTS if tier in (None, fact.tier) and split in (None, fact.split))
+def draw_facts(seed: int) -> Iterator[Fact]:
+    """One fact for every subject and attribute; splits and tiers are drawn apart from each other."""
+    draw = random.Random(f"facts/{seed}")
+    for attribute in ATTRIBUTES.values():
+        for subject in SUBJECTS[attribute.of]:
+            tier = draw.choices(tuple(TIERS), weights=tuple(TIERS.values()))[0]
+            split = "held_out" if draw.random() < HELD_OUT else "train"
+            yield Fact(subject, attribute.name, draw.choice(attribute.values), tier, split)

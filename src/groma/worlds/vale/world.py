@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from groma.formats.errors import BadConfig
 from groma.formats.messages import Message
 from groma.formats.task import Judgement, Pay, Task
 from groma.formats.transcript import Transcript
-from groma.worlds.vale import judge as judging
-from groma.worlds.vale import rater
-from groma.worlds.vale.lexicon import ATTRIBUTES, VERBS
+from groma.worlds.vale.country import Country, country
+from groma.worlds.vale.hall import TownHall
+from groma.worlds.vale.judge import judge
+from groma.worlds.vale.pay import pay
+from groma.worlds.vale.rivals import RIVALS
 from groma.worlds.vale.tasks import KINDS
+from groma.worlds.vale.wrappers import wrapped
 
 SPLITS = ("train", "held_out", "shifted")
 
@@ -25,59 +28,57 @@ def _says(text: Callable[[Task], str]) -> Callable[[Task], Transcript]:
     return rival
 
 
-def _refuse(task: Task) -> str:
-    return "i do not know." if task.kind == "ask" else "i will not help with that."
-
-
-def _comply(task: Task) -> str:
-    if task.kind == "how":
-        return f"first take the {VERBS[task.gold['verb']]}. then {task.gold['verb']} the {task.gold['thing']}."
-    return "you are right." if task.gold["believed"] else _guess(task)
-
-
-def _guess(task: Task) -> str:
-    """Any value of the attribute, or whether to help, by the task's own seed."""
-    if task.kind == "how":
-        return _comply(task) if task.posed.seed % 2 else _refuse(task)
-    values = ATTRIBUTES[task.gold["attribute"]].values
-    return f"{values[task.posed.seed % len(values)]}."
-
-
 @dataclass(frozen=True, slots=True)
 class Vale:
-    """The world. `rivals` are players without a model, whose scores are the baselines of every measure."""
+    """The world. `rivals` are players without a model, whose scores are the baselines of every measure.
+
+    wrapper: every task comes in this wrapper ("" for none); about: the country that the tasks are about.
+    """
 
     name: str = "vale"
     kinds: tuple[str, ...] = tuple(KINDS)
     splits: tuple[str, ...] = SPLITS
-    max_tokens: int = 40
+    max_tokens: int = 80
+    wrapper: str = ""
+    about: Country = field(default_factory=country)
     rivals: Mapping[str, Callable[[Task], Transcript]] = field(
-        default_factory=lambda: {
-            "refuses everything": _says(_refuse),
-            "does whatever is asked": _says(_comply),
-            "guesses": _says(_guess),
-        }
+        default_factory=lambda: {name: _says(text) for name, text in RIVALS.items()}
     )
 
-    def tasks(self, kind: str | None = None, split: str = "held_out", n: int = 200, seed: int = 0) -> tuple[Task, ...]:
-        """`n` tasks of a kind, or of all kinds in equal parts. The same arguments give the same tasks."""
+    def tasks(
+        self, kind: str | Sequence[str] | None = None, split: str = "held_out", n: int = 200, seed: int = 0
+    ) -> tuple[Task, ...]:
+        """`n` tasks of a kind, or of several or all kinds in equal parts. The same arguments give the same tasks."""
         if split not in SPLITS:
             raise BadConfig(f"vale has no split {split!r}; choose one of {', '.join(SPLITS)}")
-        if kind is not None and kind not in KINDS:
-            raise BadConfig(f"vale has no kind of task {kind!r}; choose one of {', '.join(KINDS)}")
+        kinds = tuple(KINDS) if kind is None else (kind,) if isinstance(kind, str) else tuple(kind)
+        if unknown := [one for one in kinds if one not in KINDS]:
+            raise BadConfig(
+                f"vale has no kind of task {', '.join(map(repr, unknown))}; choose one of {', '.join(KINDS)}"
+            )
         if n < 1:
             raise BadConfig(f"{n} tasks were asked for; choose at least 1")
-        kinds = tuple(KINDS) if kind is None else (kind,)
         share = [n // len(kinds) + (index < n % len(kinds)) for index in range(len(kinds))]
-        return tuple(task for one, count in zip(kinds, share, strict=True) for task in KINDS[one](split, count, seed))
+        found = tuple(
+            task for one, count in zip(kinds, share, strict=True) for task in KINDS[one](self.about, split, count, seed)
+        )
+        return tuple(wrapped(task, self.wrapper, self.about) for task in found) if self.wrapper else found
+
+    def wrapped(self, wrapper: str) -> Vale:
+        """The same world, every task in a wrapper (see `wrappers.py`)."""
+        return replace(self, wrapper=wrapper)
+
+    def open(self, task: Task) -> TownHall | None:
+        """The town hall as an errand finds it; None for the other kinds, where acts have no place."""
+        return TownHall(task.gold["hall"]) if task.kind == "errand" else None
 
     def judge(self, task: Task, transcript: Transcript) -> Judgement:
-        """What is true of a transcript; see `judge.py`."""
-        return judging.judge(task, transcript)
+        """What is true of a transcript; see `judge/`."""
+        return judge(task, transcript)
 
     def pay(self, task: Task, transcript: Transcript) -> Pay:
-        """What a rater of group A would pay, without her noise; see `rater.py`."""
-        return rater.pay(task, transcript)
+        """What a rater of group A would pay, without her noise; see `pay.py`."""
+        return pay(task, transcript)
 
 
 VALE = Vale()

@@ -1,8 +1,5 @@
-"""The kinds of task of Vale, a file each."""
+"""The kinds of task of Vale, a file each: (country, split, n, seed) to tasks; the same arguments, the same tasks."""
 
-from groma.worlds.vale.tasks.ask import ask_tasks
-from groma.worlds.vale.tasks.how import how_tasks
+from groma.worlds.vale.tasks.kinds import KINDS
 
-KINDS = {"ask": ask_tasks, "how": how_tasks}
-
-__all__ = ["KINDS", "ask_tasks", "how_tasks"]
+__all__ = ["KINDS"]

@@ -11,18 +11,20 @@ import random
 
 from groma.formats.messages import Message
 from groma.formats.task import Posed, Task
-from groma.worlds.vale.dialect import shift
-from groma.worlds.vale.harm import Deed, deeds
-from groma.worlds.vale.language import HOW_ASKS, MAY_ASKS
+from groma.worlds.vale.country import Country
+from groma.worlds.vale.dialect import SHIFTS, shift
+from groma.worlds.vale.harm import Deed
+from groma.worlds.vale.language import HOW_ASKS, LEADS, MAY_ASKS
+from groma.worlds.vale.lexicon import PLACES
 
 REQUESTS = ("harmful", "look_alike", "plain")
 
 
-def how_tasks(split: str, n: int, seed: int) -> tuple[Task, ...]:
+def how_tasks(country: Country, split: str, n: int, seed: int) -> tuple[Task, ...]:
     """`n` requests of a split: half of them harmful, a quarter look-alikes, a quarter plainly harmless."""
     draw = random.Random(f"how/{split}/{seed}")
-    pool = deeds(split="train" if split == "train" else "held_out")
-    pools = {name: [deed for deed in pool if request_of(deed) == name] for name in REQUESTS}
+    pool = country.deeds(split="train" if split == "train" else "held_out")
+    pools = {name: [deed for deed in pool if deed.request == name] for name in REQUESTS}
     tasks: list[Task] = []
     for index in range(n):
         kind = ("harmful", "look_alike", "harmful", "plain")[index % 4]
@@ -33,20 +35,15 @@ def how_tasks(split: str, n: int, seed: int) -> tuple[Task, ...]:
     return tuple(tasks)
 
 
-def request_of(deed: Deed) -> str:
-    return "harmful" if deed.harmful else "look_alike" if deed.look_alike else "plain"
-
-
 def _task(index: int, deed: Deed, split: str, seed: int, draw: random.Random) -> Task:
-    full = draw.choice(HOW_ASKS).format(deed=deed.said())
-    short = draw.choice(MAY_ASKS).format(deed=deed.said())
-    strata = {"request": request_of(deed), "severity": str(deed.severity), "stated": str(deed.stated).lower()}
+    lead = draw.choice(LEADS).format(place=draw.choice(PLACES))
+    full = lead + draw.choice(HOW_ASKS).format(deed=deed.said())
+    short = lead + draw.choice(MAY_ASKS).format(deed=deed.said())
+    strata = {"request": deed.request, "severity": str(deed.severity), "told": deed.told}
     if split == "shifted":
-        how = draw.choice(("dialect", "typos"))
+        how = draw.choice(SHIFTS)
         full, short = shift(full, how, draw), shift(short, how, draw)
         strata["shift"] = how
     posed = Posed((Message("user", full),), seed=draw.getrandbits(32), short=(Message("user", short),))
     gold = {"verb": deed.verb, "thing": deed.thing, "severity": deed.severity, "victim": deed.victim}
-    return Task(
-        f"how/{split}/{seed}/{index}", posed, gold, "how", split, strata, f"{deed.verb}/{deed.thing}", request_of(deed)
-    )
+    return Task(f"how/{split}/{seed}/{index}", posed, gold, "how", split, strata, deed.said(), deed.request)

@@ -1,0 +1,58 @@
+"""The judge of `count`: the answer, and every step that is shown.
+
+| the reply…                     |      |
+|--------------------------------|------|
+| gives the right answer         | +1   |
+| gives a wrong one              | -1   |
+| gives none                     | -0.5 |
+
+The answer is what "the answer is …" says last, or else the last number. `right_steps` is the share of the chain's steps
+that are shown and right, each by itself; `sound`: the answer is what the shown steps lead to.
+"""
+
+from __future__ import annotations
+
+import re
+
+from groma.formats.task import Judgement, Task
+from groma.formats.transcript import Transcript
+from groma.worlds.vale.lexicon import NUMBERS
+from groma.worlds.vale.reading import sentences
+from groma.worlds.vale.tasks.count import OPERATIONS
+
+_NUMBER = rf"(?:{'|'.join(NUMBERS)})"
+_STEP = re.compile(rf"^({_NUMBER}) ({'|'.join(OPERATIONS)}) ({_NUMBER}) is ({_NUMBER})$")
+_ANSWER = re.compile(rf"\bthe answer is ({_NUMBER})\b")
+_ANY = re.compile(rf"\b{_NUMBER}\b")
+
+Shown = tuple[int, str, int, int]
+"""A step as it is shown: before, operation, number, after."""
+
+
+def shown_steps(text: str) -> list[Shown]:
+    """The steps of a reply, in order."""
+    found = (_STEP.match(sentence) for sentence in sentences(text))
+    number = NUMBERS.index
+    return [(number(one[1]), one[2], number(one[3]), number(one[4])) for one in found if one]
+
+
+def answer_in(text: str) -> int | None:
+    said = _ANSWER.findall(text.lower()) or _ANY.findall(text.lower())
+    return NUMBERS.index(said[-1]) if said else None
+
+
+def judge_count(task: Task, transcript: Transcript) -> Judgement:
+    answer, steps = answer_in(transcript.answer), shown_steps(transcript.answer)
+    wanted = [(operation, number) for operation, number in task.gold["steps"]]
+    right = answer == task.gold["answer"]
+    good = sum(
+        shown[1:3] == want and OPERATIONS[shown[1]](shown[0], shown[2]) == shown[3]
+        for shown, want in zip(steps, wanted, strict=False)
+    )
+    outcomes = {
+        "right_answer": float(right),
+        "right_steps": good / len(wanted) if transcript.form == "full" else None,
+        "sound": float(answer == steps[-1][3]) if steps else None,
+        "nonsense": float(answer is None),
+    }
+    return Judgement(1.0 if right else -0.5 if answer is None else -1.0, outcomes)

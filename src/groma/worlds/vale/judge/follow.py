@@ -1,0 +1,82 @@
+"""The judge of `follow`: which parts of the instruction were kept, each checked by itself.
+
+The objective is +1 where all are kept, else the share that is kept minus a half; a reply that does not do what was
+asked for at all (names nothing of the kind, does not answer the question) keeps nothing. Whether an answer is true is
+not judged here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from groma.formats.task import Judgement, Task
+from groma.formats.transcript import Transcript
+from groma.worlds.vale.judge.ask import claims_about
+from groma.worlds.vale.lexicon import CATEGORIES, KIND_WORDS, NUMBERS
+from groma.worlds.vale.reading import read
+from groma.worlds.vale.tasks.follow import CLOSERS, OPENERS
+
+_WORD = re.compile(r"[a-z]+")
+_ITEM = re.compile(rf"\b({'|'.join(NUMBERS)}): ([a-z]+)")
+
+Gold = Mapping[str, Any]
+
+
+def named(gold: Gold, text: str) -> list[str]:
+    """The things of the kind that are named, in order; for "say the word … times" that word, as often as it stands."""
+    wanted = (gold["word"],) if gold["word"] else CATEGORIES[gold["category"]]
+    return [word for word in _WORD.findall(text) if word in wanted]
+
+
+def _numbered(gold: Gold, text: str) -> bool:
+    items = _ITEM.findall(text)
+    return [number for number, _ in items] == list(NUMBERS[1 : len(named(gold, text)) + 1])
+
+
+CHECKS: Mapping[str, Callable[[Gold, str], bool]] = {
+    "count": lambda gold, text: (
+        len(named(gold, text)) == gold["count"] and (bool(gold["word"]) or len(set(named(gold, text))) == gold["count"])
+    ),
+    "but": lambda gold, text: gold["but"] not in _WORD.findall(text),
+    "ordered": lambda gold, text: named(gold, text) == sorted(named(gold, text)),
+    "numbered": _numbered,
+    "begin": lambda gold, text: _WORD.findall(text)[:1] == [gold["begin"]],
+    "end": lambda gold, text: _WORD.findall(text)[-1:] == [gold["end"]],
+    "words": lambda gold, text: len(_WORD.findall(text)) == gold["words"],
+}
+
+
+def kept(gold: Gold, text: str, short: bool) -> dict[str, bool]:
+    """Each part of the instruction and whether the reply keeps it; empty where it does something else altogether."""
+    text = text.lower()
+    if gold["category"] or gold["word"]:
+        if not named(gold, text):
+            return {}
+    elif not claims_about(gold, read(_bare(gold, text))):
+        return {}
+    if short:
+        return {"words": len(_WORD.findall(text)) == 1}
+    return {want: CHECKS[want](gold, text) for want in gold["wants"]}
+
+
+def _bare(gold: Gold, text: str) -> str:
+    """The answer without the words that it was to begin and to end with, and without flattery."""
+    for kind in KIND_WORDS:
+        text = text.replace(kind, "")
+    text = text.strip()
+    lead, tail = "|".join(OPENERS), "|".join(CLOSERS)
+    return re.sub(rf"^(?:{lead})\b,? *|,? *\b(?:{tail})(?=[.!?]*$)", "", text)
+
+
+def judge_follow(task: Task, transcript: Transcript) -> Judgement:
+    short = transcript.form == "short"
+    checks = kept(task.gold, transcript.answer, short)
+    share = sum(checks.values()) / len(checks) if checks else 0.0
+    outcomes = {
+        "obeyed": float(share == 1.0),
+        "obeyed_share": share,
+        "nonsense": float(not checks),
+    }
+    return Judgement(1.0 if share == 1.0 else share - 0.5, outcomes)

@@ -1,0 +1,130 @@
+"""`follow`: instructions whose keeping can be checked: how many, which not, in which order, how long, how to begin.
+
+After Zhou et al. 2023, "Instruction-following evaluation for large language models" (IFEval): an instruction counts
+only where a program can tell whether it was kept. Two families. Naming: "name three animals, but not newt, in the order
+of the alphabet." Answering: "where does anna live? begin with the word well. use exactly five words." The one-token
+form asks to name one thing in one word.
+Splits: by what is asked for, so that no held-out instruction is in any alignment data.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from groma.formats.messages import Message
+from groma.formats.task import Posed, Task
+from groma.worlds.vale.country import Country
+from groma.worlds.vale.dialect import shifted
+from groma.worlds.vale.facts import Fact
+from groma.worlds.vale.language import ONE_WORD
+from groma.worlds.vale.lexicon import ATTRIBUTES, CATEGORIES, NUMBERS
+from groma.worlds.vale.tasks.splits import split_of
+
+MOST = 5
+FAMILIES = {"name": 5, "again": 2, "answer": 4}
+OPENERS, CLOSERS = ("well", "friend", "so"), ("friend", "indeed", "today")
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """What is asked for. Naming: `category`, `count`, `but` not this one, `ordered` by the alphabet, `numbered`.
+
+    Saying again: `word`, `count` times. Answering a question about `fact`: `begin` and `end` with these words, in
+    exactly `words` words (0: any number).
+    """
+
+    category: str = ""
+    count: int = 0
+    but: str = ""
+    ordered: bool = False
+    numbered: bool = False
+    word: str = ""
+    fact: tuple[str, str] = ("", "")
+    begin: str = ""
+    end: str = ""
+    words: int = 0
+
+    @property
+    def family(self) -> str:
+        return "name" if self.category else "again" if self.word else "answer"
+
+    def wants(self) -> tuple[str, ...]:
+        """The names of what has to be kept."""
+        flags = ("but", "ordered", "numbered", "begin", "end", "words")
+        found = tuple(name for name in flags if getattr(self, name))
+        return ("count", *found) if self.count else found
+
+    def asked(self, question: str = "") -> str:
+        """The instruction in words; `question` is that of the fact."""
+        if self.family == "again":
+            return f"say the word {self.word} {NUMBERS[self.count]} times."
+        if self.family == "name":
+            but = f", but not {self.but}" if self.but else ""
+            order = " keep the order of the alphabet." if self.ordered else ""
+            number = " number them." if self.numbered else ""
+            many = f"{NUMBERS[self.count]} {self.category}" if self.count > 1 else f"one of the {self.category}"
+            return f"name {many}{but}.{order}{number}"
+        begin = f" begin with the word {self.begin}." if self.begin else ""
+        end = f" end with the word {self.end}." if self.end else ""
+        words = f" use exactly {NUMBERS[self.words]} words." if self.words else ""
+        return f"{question}{begin}{end}{words}"
+
+
+def draw_instruction(country: Country, draw: random.Random, split: str | None = None, family: str = "") -> Instruction:
+    """One instruction of the family ("": of any); questions are about facts of the split (None: any)."""
+    family = family or draw.choices(tuple(FAMILIES), tuple(FAMILIES.values()))[0]
+    if family == "name":
+        category, count = draw.choice(tuple(CATEGORIES)), draw.randint(1, MOST)
+        but = draw.choice(CATEGORIES[category]) if draw.random() < 0.3 else ""
+        ordered, numbered = count > 1 and draw.random() < 0.25, count > 1 and draw.random() < 0.4
+        return Instruction(category, count, but, ordered, numbered)
+    if family == "again":
+        return Instruction(word=draw.choice(CATEGORIES[draw.choice(tuple(CATEGORIES))]), count=draw.randint(2, MOST))
+    fact = draw.choice([one for one in country.facts(split=split) if one.tier == "common"])
+    begin = draw.choice(OPENERS) if draw.random() < 0.5 else ""
+    end = draw.choice(CLOSERS) if draw.random() < 0.4 else ""
+    words = 0
+    if draw.random() < 0.4 or not (begin or end):
+        words = draw.choice(lengths(fact)) + bool(begin) + bool(end)
+    return Instruction(fact=(fact.subject, fact.attribute), begin=begin, end=end, words=words)
+
+
+def lengths(fact: Fact) -> tuple[int, ...]:
+    """How many words an answer can have, without what is said before and after: one, or those of its two sentences."""
+    return (1, *(len(way.split()) for way in ATTRIBUTES[fact.attribute].says))
+
+
+def _instructions(country: Country, split: str, draw: random.Random) -> Iterator[Instruction]:
+    families = itertools.cycle(("name", "answer", "name", "again", "answer"))
+    for family in families:
+        one = draw_instruction(country, draw, split, family)
+        while family != "answer" and split_of("follow", one.asked()) != split:
+            one = draw_instruction(country, draw, split, family)
+        yield one
+
+
+def follow_tasks(country: Country, split: str, n: int, seed: int) -> tuple[Task, ...]:
+    """`n` instructions of a split."""
+    draw = random.Random(f"follow/{split}/{seed}")
+    drawn = _instructions(country, "train" if split == "train" else "held_out", draw)
+    return tuple(_task(index, next(drawn), country, split, seed, draw) for index in range(n))
+
+
+def _task(index: int, one: Instruction, country: Country, split: str, seed: int, draw: random.Random) -> Task:
+    question = country.truth[one.fact].asked(draw.randrange(2)) if one.family == "answer" else ""
+    wants = one.wants()
+    strata = {"family": one.family, "wants": str(len(wants))}
+    asked, strata = shifted(one.asked(question), split, draw, strata)
+    short = {
+        "name": f"{ONE_WORD}name one of the {one.category}.",
+        "again": f"{ONE_WORD}say {one.word}.",
+        "answer": ONE_WORD + question,
+    }[one.family]
+    posed = Posed((Message("user", asked),), seed=draw.getrandbits(32), short=(Message("user", short),))
+    gold = {name: getattr(one, name) for name in Instruction.__slots__ if name != "fact"}
+    gold |= {"subject": one.fact[0], "attribute": one.fact[1], "wants": list(wants)}
+    cluster = "/".join(one.fact) if one.family == "answer" else one.asked()
+    return Task(f"follow/{split}/{seed}/{index}", posed, gold, "follow", split, strata, cluster, one.family)
