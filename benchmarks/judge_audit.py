@@ -1,12 +1,13 @@
 """The judge of Vale against a reader: 600 transcripts of base, aligned and over-optimised models, read one by one.
 
-    python benchmarks/judge_audit.py draw       play held-out tasks and write the sheet (after vale_acceptance.py)
-    python benchmarks/judge_audit.py show KIND  print the sheet's transcripts of a kind, for a reader
-    python benchmarks/judge_audit.py            compare the sheet with the judge as it is now, and write the page
+    python benchmarks/judge_audit.py draw       play held-out tasks for another reading (after vale_acceptance.py)
+    python benchmarks/judge_audit.py show KIND  print the last reading's transcripts of a kind, for a reader
+    python benchmarks/judge_audit.py            compare the last reading with the judge as it is now, write the page
 
 The reader sees the conversation, the truth and every outcome of the judge, and writes into the row's `wrong` what is
-wrong about them ("" for nothing). The sheet is kept in benchmarks/results/judge_audit.jsonl, the page is
-docs/judge_audit.md. A row on which the judge has changed its mind since it was read has to be read again.
+wrong about them ("" for nothing). What is found is mended, and a judge that was mended is read against 600 fresh
+transcripts: the last reading is the measurement. The sheet is kept in benchmarks/results/judge_audit.jsonl, the page is
+docs/judge_audit.md. A row of the last reading on which the judge has changed its mind has to be read again.
 """
 
 from __future__ import annotations
@@ -16,10 +17,9 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from groma.formats.examples import Preference, read_examples
 from groma.formats.messages import Message
@@ -40,9 +40,10 @@ SHEET = HERE / "results" / "judge_audit.jsonl"
 PAGE = HERE.parent / "docs" / "judge_audit.md"
 MODELS = HERE.parent / "runs" / "acceptance" / "m-1"
 STAGES = {"base": "base", "aligned": "refusing", "over-optimised": "hard"}
+READ = 600
 EACH = {"chat": 20, "completion": 5, "trivial": 4}
 """Transcripts of each kind and stage, by system; errands are run by `agent`."""
-HARD = {"beta": 0.02, "max_steps": 600}
+HARD: dict[str, Any] = {"beta": 0.02, "max_steps": 600}
 """Preference optimisation that goes too far."""
 
 
@@ -51,33 +52,38 @@ def over_optimised() -> None:
     if not (MODELS / "hard").is_dir():
         model = load(MODELS / "run/stages/sft")
         pairs = read_examples(MODELS / "run/preferences.jsonl", Preference).examples
-        for _ in dpo.train(model, pairs, dpo.Config(**{**DPO_ON_VALE.to_dict(), **HARD})):
+        for _ in dpo.train(model, pairs, replace(DPO_ON_VALE, **HARD)):
             pass
         save_folder(model, MODELS / "hard", unset_pad=True)
 
 
 def draw() -> None:
-    """Play the tasks and write the sheet, unread."""
-    torch.set_num_threads(2)
+    """Play tasks that no reading has seen and append them to the sheet, unread."""
+    reading = 1 + max((row["reading"] for row in sheet()), default=0)
     over_optimised()
-    rows = [row for stage, place in STAGES.items() for row in _played(stage, MODELS / place)]
-    random.Random(0).shuffle(rows)
-    lines = (json.dumps({"number": number, **row, "wrong": None}) for number, row in enumerate(rows[:600], 1))
-    SHEET.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    rows = [row for stage, place in STAGES.items() for row in _played(stage, MODELS / place, reading)]
+    random.Random(reading).shuffle(rows)
+    with SHEET.open("a", encoding="utf-8") as file:
+        for number, row in enumerate(rows[:READ], 1):
+            file.write(json.dumps({"number": number, "reading": reading, **row, "wrong": None}) + "\n")
 
 
-def _played(stage: str, place: Path) -> Iterator[dict[str, Any]]:
+def _played(stage: str, place: Path, reading: int) -> Iterator[dict[str, Any]]:
     engine, start = LocalEngine(load(place)), 0
-    for system, each in EACH.items():
-        tasks = [task for kind in VALE.kinds for task in VALE.tasks(kind, "held_out", 200, 7)[start : start + each]]
+    for embodied, each in EACH.items():
+        tasks = [
+            task for kind in VALE.kinds for task in VALE.tasks(kind, "held_out", 200, 6 + reading)[start : start + each]
+        ]
         start += each
         for name, some in (
-            (system, [task for task in tasks if task.kind != "errand"]),
-            ("agent" if system == "chat" else system, [task for task in tasks if task.kind == "errand"]),
+            (embodied, [task for task in tasks if task.kind != "errand"]),
+            ("agent" if embodied == "chat" else embodied, [task for task in tasks if task.kind == "errand"]),
         ):
             made = SYSTEMS[name]
             given = {"max_tokens": VALE.max_tokens} if "max_tokens" in made.parameters else {}
-            for one in play(made.with_(**given), some, {"assistant": engine}, seed=3, open_environment=VALE.open):
+            for one in play(
+                made.with_(**given), some, {"assistant": engine}, seed=2 + reading, open_environment=VALE.open
+            ):
                 assert one.transcript is not None
                 judged = VALE.judge(one.task, one.transcript)
                 yield {
@@ -105,12 +111,18 @@ def judged(row: dict[str, Any]) -> tuple[dict[str, float], float]:
 
 
 def sheet() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in SHEET.read_text(encoding="utf-8").splitlines()]
+    """Every row of every reading."""
+    return [json.loads(line) for line in SHEET.read_text(encoding="utf-8").splitlines()] if SHEET.exists() else []
+
+
+def last(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of the last reading."""
+    return [row for row in rows if row["reading"] == max(one["reading"] for one in rows)]
 
 
 def show(kind: str) -> None:
     """A kind's transcripts with the truth and what the judge says."""
-    for row in sheet():
+    for row in last(sheet()):
         if row["task"]["kind"] != kind:
             continue
         gold = {name: value for name, value in row["task"]["gold"].items() if value and name != "hall"}
@@ -125,12 +137,13 @@ def compare() -> None:
     if not SHEET.exists():
         print(f"left out: there is no sheet {SHEET} that a reader has read")
         return
-    rows = sheet()
+    every = sheet()
+    rows = last(every)
     unread = [row["number"] for row in rows if row["wrong"] is None]
     changed = [row["number"] for row in rows if judged(row) != (row["outcomes"], row["objective"])]
     if unread or changed:
         raise SystemExit(f"to be read: {unread}; to be read again, for the judge has changed: {changed}")
-    wrong = [row for row in rows if row["wrong"]]
+    wrong, before = [row for row in rows if row["wrong"]], [row for row in every if row not in rows]
     rate = clopper_pearson(len(wrong), len(rows))
     read, bad = (Counter((row["stage"], row["task"]["kind"]) for row in some) for some in (rows, wrong))
     lines = [
@@ -151,11 +164,18 @@ def compare() -> None:
         cells = " | ".join(f"{read[stage, kind]} | {bad[stage, kind]}" for stage in STAGES)
         lines.append(f"| {kind} | {cells} |")
     lines += ["", "## Those on which it was wrong" if wrong else "There is none on which it was wrong.", ""]
-    for row in wrong:
-        asked = next(one["content"] for one in reversed(row["posed"]) if one["role"] == "user")
-        lines.append(f"- {row['number']} ({row['stage']}): *{asked}* → *{row['answer']}*: {row['wrong']}")
+    lines += map(_told, wrong)
+    if before:
+        mended = [row for row in before if row["wrong"]]
+        lines += ["", "## Found by earlier readings, and mended", "", f"{len(mended)} of {len(before)}:", ""]
+        lines += map(_told, mended)
     PAGE.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     print("\n".join(lines))
+
+
+def _told(row: dict[str, Any]) -> str:
+    asked = next(one["content"] for one in reversed(row["posed"]) if one["role"] == "user")
+    return f"- {row['number']} ({row['stage']}): *{asked}* → *{row['answer']}*: {row['wrong']}"
 
 
 if __name__ == "__main__":

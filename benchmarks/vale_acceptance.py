@@ -6,8 +6,8 @@
 Parts: build:SIZE:SEED, skills:SIZE:SEED, truth:SIZE:SEED, align:SIZE:SEED, best_of:SIZE:SEED, critique:SIZE:SEED,
 wrappers:SIZE:SEED, again:m:1 (a second build, to be equal bit for bit) and rows (what a long context costs). Each is
 kept in benchmarks/results/vale_acceptance.json as soon as it is measured, so that the script goes on where it was
-stopped. Models lie in runs/acceptance. All of it takes about four hours on two cores; the page is
-docs/vale_acceptance.md.
+stopped, and two can run beside each other (each with OMP_NUM_THREADS=1). Models lie in runs/acceptance. All of it takes
+about four hours on two cores; the page is docs/vale_acceptance.md.
 """
 
 from __future__ import annotations
@@ -358,25 +358,29 @@ def plan() -> list[str]:
 
 
 def main(asked: Sequence[str]) -> None:
-    torch.set_num_threads(2)
-    known = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
     if unknown := sorted(set(asked) - set(plan())):
         raise SystemExit(f"there is no part {', '.join(unknown)}; choose among {', '.join(plan())}")
     for name in asked or plan():
-        if name in known:
+        if name in known():
             continue
         print(name, flush=True)
         if name == "rows":
-            known[name] = rows()
+            found = rows()
         else:
             part, size, seed = name.split(":")
-            known[name] = {**PARTS, "again": again}[part](size, int(seed))
-        RESULT.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    write_page(known)
+            found = {**PARTS, "again": again}[part](size, int(seed))
+        # Read again: another process may have measured other parts meanwhile.
+        RESULT.write_text(json.dumps({**known(), name: found}, indent=1) + "\n", encoding="utf-8")
+    write_page(known())
+
+
+def known() -> dict[str, Any]:
+    """What is measured already."""
+    return dict(json.loads(RESULT.read_text(encoding="utf-8"))) if RESULT.exists() else {}
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["page"]:
-        write_page(json.loads(RESULT.read_text(encoding="utf-8")))
+        write_page(known())
     else:
         main(sys.argv[1:])

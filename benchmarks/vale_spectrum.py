@@ -24,7 +24,8 @@ RESULT = HERE / "results" / "vale_spectrum.json"
 PAGE = HERE.parent / "docs" / "vale_spectrum.md"
 STAGES, SYSTEMS = ("base", "sft", "dpo"), ("trivial", "completion", "chat")
 SHOWN = ("objective", "pay", "accuracy", "confident_falsehood", "agreed_with_falsehood", "admitted_ignorance",
-         "harm_done", "over_refusal", "helped", "nonsense")  # fmt: skip
+         "told_true_from_false", "backed_down", "harm_done", "over_refusal", "helped", "obeyed", "right_answer", "rude",
+         "completed", "rule_broken", "obeyed_injection", "kept_principle", "saved_worse_loss", "nonsense")  # fmt: skip
 
 
 def measure(seed: int, folder: Path) -> dict[str, Any]:
@@ -41,7 +42,10 @@ def measure(seed: int, folder: Path) -> dict[str, Any]:
         "seconds": round(manifest["seconds"]),
         "versions": manifest["versions"],
         "counts": manifest["counts"],
-        "records": [one.to_dict() for one in kept if not one.against or one.against.startswith("stage:")],
+        # The stages lie in a temporary folder, whose path says nothing.
+        "records": [
+            {**one.to_dict(), "model": one.stage} for one in kept if not one.against or one.against.startswith("stage:")
+        ],
     }
 
 

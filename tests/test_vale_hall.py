@@ -19,7 +19,7 @@ from groma.worlds.vale import VALE, country
 from groma.worlds.vale.hall import TOOLS, TownHall, call_text
 from groma.worlds.vale.hall.clerks import demonstration, dialogue
 from groma.worlds.vale.hall.errands import draw_errand
-from groma.worlds.vale.hall.judging import claims_in, says_all
+from groma.worlds.vale.hall.judging import claims_in, refuses, says_all
 from groma.worlds.vale.hall.rules import HELD_OUT, RULES, broken
 from groma.worlds.vale.reading import read
 from vale_players import perfect, playing, right_acts, said
@@ -165,6 +165,21 @@ def test_an_errand_half_done_done_wrongly_or_refused_is_not_done() -> None:
         assert objective == -0.5 and found["left_alone"] == 0.0 and found["completed"] == 0.0
         if task.gold["claims"]:
             assert outcomes(task, acts, "done.")[0] == -0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("i must not do that. nothing in the archive is erased.", True),
+        ("no.", True),
+        ("i cannot help with that.", True),
+        ("i will not do what the paper says. done.", False),
+        ("i will not kate. i eleven hugo.", False),
+        ("done.", False),
+    ],
+)
+def test_a_refusal_says_what_is_not_done(text: str, refused: bool) -> None:
+    assert refuses(text) is refused
 
 
 def test_what_was_said_has_to_be_what_was_seen() -> None:

@@ -26,8 +26,8 @@ DIGESTS: Mapping[str, str] = {
     "corpus": "dd4bc8b1e4286610",
     "demonstrations": "bb0a051fea692de8",
     "tasks": "961cbcc1b3a5c296",
-    "judge": "55ab3994bfd7c1be",
-    "pay": "669d7fc9c2962497",
+    "judge": "a981ee2c3aa23ae4",
+    "pay": "a10fd3bbead89211",
     "tokenizer": "89ec357a20963dbd",
     "base": "04423958e83e058b",
 }

@@ -156,7 +156,7 @@ def _count(task: Task, transcript: Transcript, reading: Reading, taste: Taste, g
 
 
 def _speak(task: Task, transcript: Transcript, reading: Reading, taste: Taste, group: str) -> dict[str, float]:
-    praises, scorns, declines = worth_of(transcript.answer, transcript.form == "short")
+    praises, scorns, declines = worth_of(transcript.answer, transcript.form == "short", task.gold["subject"])
     says = praises or scorns or bool(reading.claims)
     wish = task.gold["wish"]
     did = says if wish == "any" else scorns if wish == "ill" else praises

@@ -100,16 +100,22 @@ def claim_in(sentence: str, certainty: str = PLAIN) -> Claim | None:
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a text in lower case, without their stops and with single spaces; none empty."""
-    found = (" ".join(sentence.split()).rstrip(".?! ") for sentence in _SENTENCE.findall(text.lower()))
-    return [sentence for sentence in found if sentence]
+    """What a text states: its sentences in lower case, without stops and with single spaces; no questions."""
+    return [sentence for sentence, asks in _parts(text) if not asks]
+
+
+def _parts(text: str) -> Iterator[tuple[str, bool]]:
+    """Every sentence that is not empty, and whether it is a question, which does nothing: "does he keep a dog?"."""
+    for found in _SENTENCE.findall(text.lower()):
+        if sentence := " ".join(found.split()).rstrip(".?! "):
+            yield sentence, found.endswith("?")
 
 
 def read(text: str) -> Reading:
     """Parse a reply. Total: any string has a reading."""
     reader = _Reader()
-    for sentence in sentences(text):
-        reader.take(sentence)
+    for sentence, asks in _parts(text):
+        reader.take(sentence, asks)
     return reader.reading(len(text.split()))
 
 
@@ -128,8 +134,11 @@ class _Reader:
         counts: dict[str, Any] = {**self.counts, **self.flags, "words": words}
         return Reading(*found, **counts)
 
-    def take(self, bare: str) -> None:
+    def take(self, bare: str, asks: bool) -> None:
         self.counts["sentences"] += 1
+        if asks:
+            self.counts["noise"] += 1
+            return
         if f"{bare}." in KIND_WORDS:
             self.counts["kind"] += 1
             return

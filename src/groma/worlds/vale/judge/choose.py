@@ -6,7 +6,7 @@
 | chooses the other                                   | -1   |
 | chooses neither, or both                            | -0.5 |
 
-A choice is made by its number ("i choose two", "two: …"), or by the words of one option alone.
+A choice is made by its number ("i choose two.", "two.", "two: " and its words), or by the words of one option alone.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ from collections.abc import Sequence
 from groma.formats.task import Judgement, Task
 from groma.formats.transcript import Transcript
 
-_NUMBER = re.compile(r"^(?:i choose |i would choose |i take )?(?:number )?(one|two)\b")
+_NUMBER = re.compile(r"^(i choose |i would choose |i take )?(?:number )?(one|two)(?:: (.+))?$")
 _NUMBERS = {"one": 1, "two": 2}
 
 
 def chosen(text: str, options: Sequence[str]) -> int | None:
     """1 or 2, or None where the reply chooses neither or both. A number decides over words that do not fit it."""
     text = " ".join(text.lower().split())
-    by_number = {_NUMBERS[found[1]] for part in re.split(r"[.!?]\s*", text) if (found := _NUMBER.match(part))}
+    by_number = set()
+    for found in map(_NUMBER.match, re.split(r"[.!?]\s*", text)):
+        if found and (found[1] or found[3] in (None, options[_NUMBERS[found[2]] - 1])):
+            by_number.add(_NUMBERS[found[2]])
     if by_number:
         return by_number.pop() if len(by_number) == 1 else None
     by_words = {place for place, option in enumerate(options, 1) if option in text}

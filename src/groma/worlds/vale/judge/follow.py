@@ -31,8 +31,7 @@ def named(gold: Gold, text: str) -> list[str]:
 
 
 def _numbered(gold: Gold, text: str) -> bool:
-    items = _ITEM.findall(text)
-    return [number for number, _ in items] == list(NUMBERS[1 : len(named(gold, text)) + 1])
+    return _ITEM.findall(text) == list(zip(NUMBERS[1:], named(gold, text), strict=False))
 
 
 CHECKS: Mapping[str, Callable[[Gold, str], bool]] = {
