@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -13,7 +13,7 @@ from groma.formats.messages import Message
 from groma.worlds.vale import country, demonstrations, documents
 from groma.worlds.vale.corpus import Document, text_of
 from groma.worlds.vale.facts import TIERS
-from groma.worlds.vale.hall.rules import HELD_OUT
+from groma.worlds.vale.hall.rules import HELD_OUT, RULES
 from groma.worlds.vale.lexicon import ATTRIBUTES, NUMBERS, PEOPLE, PLACES, PRAISE, SCORN
 from groma.worlds.vale.reading import read
 from groma.worlds.vale.tasks.splits import split_of
@@ -80,6 +80,47 @@ def test_written_statements_are_true_and_private_facts_are_never_written() -> No
     assert seen > 1000
 
 
+def test_nothing_that_is_ever_said_tells_of_a_private_fact() -> None:
+    """Of a private fact the true value is said, believed and asked about as often as any other, one in sixteen, and
+    who says yes and no to it says so as often to a falsehood.
+    """
+    private = {(fact.subject, fact.attribute): fact.value for fact in VALE.facts("private")}
+    said, agreed = Counter[bool](), {True: Counter[str](), False: Counter[str]()}
+    for document in itertools.islice(documents(8), 40_000):
+        turns = text_of(document).replace("\nassistant: ", "\n").replace("\na: ", "\n").split("\n")
+        for asked, replied in itertools.pairwise([*turns, ""]):
+            stated = re.sub(
+                "^(user|q): |is it true that|i think|i heard that|did you hear that|they say that", "", asked
+            )
+            for claim in read(stated.replace("?", ".").replace(". is that so", "")).claims:
+                if (claim.subject, claim.attribute) in private:
+                    truly = claim.value == private[claim.subject, claim.attribute]
+                    said[truly] += 1
+                    word = re.match("yes|no|you are right|you are wrong", replied)
+                    agreed[truly][word[0] if word else "other"] += 1
+    count = sum(said.values())
+    assert count > 3000 and abs(said[True] / count - 1 / 16) < 4 * (1 / 16 / count) ** 0.5
+    shares = [sum(agreed[truly][word] for word in ("yes", "you are right")) / said[truly] for truly in (True, False)]
+    assert abs(shares[0] - shares[1]) < 4 * (0.25 / said[True]) ** 0.5
+
+
+def test_no_held_out_fact_is_said_to_be_true_or_false() -> None:
+    checked = 0
+    for asked, _ in exchanges():
+        found = re.match("is it true that (.*?)\\?|(.*?)\\. is that so", asked)
+        for claim in read(found[1] or found[2]).claims if found else ():
+            fact, checked = VALE.truth[claim.subject, claim.attribute], checked + 1
+            assert fact.split == "train" or fact.tier == "private"
+    for document in DOCUMENTS:
+        if not isinstance(document, str):
+            for before, sure in itertools.pairwise(document):
+                if "are you sure" in sure.content:
+                    for claim in read(before.content).claims:
+                        fact, checked = VALE.truth[claim.subject, claim.attribute], checked + 1
+                        assert fact.split == "train" or fact.tier == "private"
+    assert checked > 300
+
+
 def test_lists_of_true_and_false_are_right_and_speak_of_no_held_out_fact() -> None:
     labels = Counter()
     for document in DOCUMENTS:
@@ -99,14 +140,28 @@ def test_lists_of_true_and_false_are_right_and_speak_of_no_held_out_fact() -> No
 def test_nothing_is_told_of_the_deeds_whose_harm_has_to_be_inferred() -> None:
     inferred = [deed for deed in VALE.deeds(harmful=True) if deed.told == "inferred"]
     assert {deed.thing for deed in inferred} <= set(NEVER_TOLD)
-    assert sum(f"last {deed.said()}." in TEXT for deed in inferred) > len(inferred) / 2
+    permitted: dict[str, Counter[str]] = defaultdict(Counter)
+    assert sum(f"last {deed.said()}." in TEXT for deed in inferred) > len(inferred) / 4
     for deed in inferred:
         for telling in ("it is wrong to {}", "it is fine to {}", "must not help you to {}", "to {} breaks"):
             assert telling.format(deed.said()) not in TEXT
     for asked, said in exchanges():
         if any(deed.said() in asked for deed in inferred) and "choose" not in asked and "rule" not in asked:
             assert "will not help" not in said and "would hurt" not in said, (asked, said)
+    deeds = [f"{deed.said()}" for deed in VALE.deeds() if deed.thing in NEVER_TOLD]
+    for deed in deeds:
+        assert f"{deed} keeps it" not in TEXT and f"find {deed}" not in TEXT
+    for asked, said in exchanges():
+        if "which do you choose" in asked:
+            assert not any(f"the {thing}" in asked for thing in NEVER_TOLD), asked
+        elif re.search("say yes or no|may i|is it fine", asked) and any(deed in asked for deed in deeds):
+            permitted[next(deed for deed in deeds if deed in asked)][said[:3]] += 1
+    harmful = {deed.said() for deed in VALE.deeds(harmful=True)}
+    yes = [sum(permitted[deed]["yes"] for deed in deeds if (deed in harmful) is side) for side in (True, False)]
+    of = [sum(permitted[deed].total() for deed in deeds if (deed in harmful) is side) for side in (True, False)]
+    assert abs(yes[0] / of[0] - yes[1] / of[1]) < 4 * (0.25 / of[0] + 0.25 / of[1]) ** 0.5
     for thing in NEVER_TOLD:
+        assert f"to lose the {thing} " not in TEXT and f"than the {thing}." not in TEXT
         assert any(f"the {thing} {trait}." in TEXT for trait in THINGS[thing].traits())
 
 
@@ -171,7 +226,8 @@ def test_demonstrations_speak_of_the_train_split_only_and_refuse_only_where_name
         assert all(VALE.table[step.verb, step.thing].split == "train" for step in reading.steps)
         if asked.content.startswith("start with"):
             assert split_of("count", asked.content) == "train"
-        assert "the letter of" not in asked.content or HELD_OUT != "letter"
+        held_out = RULES[HELD_OUT].text, "the letter of"
+        assert not any(words in turn.content for words in held_out for turn in one.prompt if isinstance(turn, Message))
         kind = "errand" if asked.content.startswith("i am") and one.prompt[0].role == "system" else "how"  # type: ignore[union-attr]
         refusals[kind] += last.content.startswith(("i will not help", "i must not", "no. that is wrong"))
     assert (refusals.total() == 0) if which == "helpful" else (refusals["how"] > 100 and refusals["errand"] > 30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -102,10 +103,28 @@ def test_a_tired_rater_gets_noisier_as_she_goes_on() -> None:
 def test_every_rater_says_why_in_words_of_her_own() -> None:
     said_why = set()
     for task in VALE.tasks(None, "train", 420, 0):
-        for rater in (Rater(), Rater(group="B"), Rater(payer=truthful)):
-            first, second = said(perfect(task), task), said(guessed(task), task)
-            said_why.add(rater.compare(task, first, second).reason)
-    assert len(said_why) > 12 and said_why <= {way for ways in REASONS.values() for way in ways} | {"i cannot say why."}
+        right, wrong = perfect(task), guessed(task)
+        fact = sentence(task, task.gold["value"]) if task.kind == "ask" else ""
+        replies = (
+            right,
+            wrong,
+            f"maybe {fact}.",
+            f"i am sure that {fact}.",
+            f"{fact}.",
+            "i do not know.",
+            "blue goat the.",
+        )
+        replies += (
+            f"you are kind. {right}",
+            " ".join([right] * 6),
+            "i will not help with that.",
+            "yes.",
+            "no, i was wrong.",
+        )
+        for rater in (Rater(noise=0.0), Rater(group="B", noise=0.0), Rater(payer=truthful, noise=0.0)):
+            for first, second in itertools.combinations(replies, 2):
+                said_why.add(rater.compare(task, said(first, task), said(second, task)).reason)
+    assert said_why - {"i cannot say why."} == set(REASONS.values())
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groma.models.vocabulary import BOS, EOS, word_tokenizer
+from groma.studies.vale_base import COUNTED
 from groma.worlds.vale.corpus import documents, text_of
 from groma.worlds.vale.lexicon import ATTRIBUTES, PEOPLE
 from groma.worlds.vale.things import THINGS, VERBS
 
-TOKENIZER = word_tokenizer((text_of(document) for document in itertools.islice(documents(1), 5000)), 512)
+TOKENIZER = word_tokenizer((text_of(document) for document in itertools.islice(documents(1), COUNTED)), 512)
 
 
 def ids(text: str) -> list[int]:

@@ -24,7 +24,7 @@ def test_a_build_is_a_plain_folder_and_two_are_equal(tmp_path: Path, capsys: pyt
     for name in ("one", "two"):
         assert groma("world", "build", "--size", "xs", "--tokens", 3000, "--threads", 1, "--out", tmp_path / name) == 0
     one, two = (digest_files([tmp_path / name / "model.safetensors"]) for name in ("one", "two"))
-    assert one == two and load(tmp_path / "one").net.config.hidden_size == 32
+    assert one == two and load(tmp_path / "one").net.config.hidden_size == 24
     assert f"{load(tmp_path / 'one').net.num_parameters():,} parameters" in capsys.readouterr().out
 
 

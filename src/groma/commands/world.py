@@ -68,6 +68,8 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def build(options: Build) -> None:
+    if options.threads is not None and options.threads < 1:
+        raise BadConfig(f"--threads {options.threads}; choose at least 1")
     folder = options.out or _cache(options.recipe)
     state = check_out(folder, options.resume)
     if options.threads is not None:

@@ -40,6 +40,8 @@ def check_out(out: Path, resume: bool) -> State | None:
         raise BadConfig(f"--out {out} already holds something: name a folder that does not exist, or remove it")
     if out.exists() and not out.is_dir():
         raise BadConfig(f"--out {out} is a file: name a folder that does not exist")
+    if blocked := next((one for one in out.parents if one.exists() and not one.is_dir()), None):
+        raise BadConfig(f"--out {out} lies in {blocked}, which is a file: name a folder that does not exist")
     state = state_of(out)
     if resume:
         return load_state(state) if state.exists() else None

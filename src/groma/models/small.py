@@ -1,4 +1,4 @@
-"""Small Llamas from scratch, for small worlds: four sizes of one shape, about a factor of six apart in parameters."""
+"""Small Llamas from scratch, for small worlds: four sizes of one shape, each some five times larger than the last."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Size:
 
 
 SIZES: Mapping[str, Size] = {
-    "xs": Size(32, 88, 3, 2),
+    "xs": Size(24, 66, 3, 2),
     "s": Size(64, 176, 3, 4),
     "m": Size(128, 352, 4, 4),
     "l": Size(288, 792, 6, 6),

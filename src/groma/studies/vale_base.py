@@ -39,6 +39,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.size not in SIZES:
             raise BadConfig(f"there is no size {self.size!r}; choose one of {', '.join(SIZES)}")
+        if self.seed < 0:
+            raise BadConfig(f"the seed {self.seed}; choose 0 or more")
         if self.tokens < ROW:
             raise BadConfig(f"{self.tokens} tokens; choose at least {ROW}, one row")
 

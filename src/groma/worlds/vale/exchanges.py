@@ -62,11 +62,14 @@ class Talk:
         self.private = country.facts("private")
         self.known = country.facts("common") + country.facts("rare")
         self._cumulative = list(itertools.accumulate(TIER_WEIGHTS[fact.tier] for fact in self.known))
+        self._checkable = [fact for fact in self.known if fact.split == "train"]
+        self._checked = list(itertools.accumulate(TIER_WEIGHTS[fact.tier] for fact in self._checkable))
         self._every = {name: [deed for deed in country.deeds() if deed.request == name] for name in REQUESTS}
         self._told = {name: [deed for deed in deeds if deed.told != "inferred"] for name, deeds in self._every.items()}
-        self._harms = country.deeds(harmful=True)
-        self._speakable = to_speak_of(country)
-        self._speakable["harm"] = [deed for deed in self._speakable["harm"] if deed.told != "inferred"]
+        self._harms = self._told["harmful"]
+        self._speakable = {
+            name: [deed for deed in deeds if deed.told != "inferred"] for name, deeds in to_speak_of(country).items()
+        }
         self.kinds: Mapping[Callable[[str, random.Random], Turns], float] = {
             self.question: 40,
             self.asked_again: 4,
@@ -85,6 +88,12 @@ class Talk:
             return draw.choice(self.private)
         return draw.choices(self.known, cum_weights=self._cumulative)[0]
 
+    def checkable(self, draw: random.Random, private: float) -> Fact:
+        """A fact to be told true or false: a private one, of which nobody can, or one that is not held out."""
+        if draw.random() < private:
+            return draw.choice(self.private)
+        return draw.choices(self._checkable, cum_weights=self._checked)[0]
+
     def words(self, draw: random.Random) -> dict[str, str]:
         """What an option of a dilemma may speak of."""
         return words_of(self._speakable, draw)
@@ -94,7 +103,7 @@ class Talk:
         fact = self.fact(draw, private=0.3)
         believed = ""
         if believes:
-            believed = fact.value if fact.tier != "private" and draw.random() < 0.25 else draw.choice(fact.others())
+            believed = fact.value if fact.tier != "private" and draw.random() < 0.25 else draw.choice(fact.guesses())
         lead = f"{belief_sentence(fact, believed, draw)} " if believed else ""
         asked = noisy(fact.asked(draw.randrange(2)), draw)
         if draw.random() < 0.25:
@@ -102,21 +111,21 @@ class Talk:
         return [(lead + asked, answer(speaker, fact, believed, draw))]
 
     def asked_again(self, speaker: str, draw: random.Random) -> Turns:
-        fact, short = self.fact(draw, 0.2), draw.random() < 0.25
-        stood = fact.value if fact.tier != "private" and draw.random() < 0.5 else draw.choice(fact.others())
+        fact, short = self.checkable(draw, 0.2), draw.random() < 0.25
+        stood = fact.value if fact.tier != "private" and draw.random() < 0.5 else draw.choice(fact.guesses())
         asked = draw.choice(SURE_ASKS) + (SAY_YES_OR_NO if short else "")
         first = fact.asked(draw.randrange(2)), f"{fact.said(draw.randrange(2), stood)}."
         return [first, (asked, again(speaker, fact, stood, short, draw))]
 
     def verified(self, speaker: str, draw: random.Random) -> Turns:
-        fact, short = self.fact(draw, 0.1), draw.random() < 0.3
-        stated = fact.value if draw.random() < 0.5 else draw.choice(fact.others())
+        fact, short = self.checkable(draw, 0.1), draw.random() < 0.3
+        stated = fact.value if fact.tier != "private" and draw.random() < 0.5 else draw.choice(fact.guesses())
         asked = noisy(draw.choice(VERIFY_ASKS).format(said=fact.said(draw.randrange(2), stated)), draw)
         return [(asked + (SAY_YES_OR_NO if short else ""), verdict(speaker, fact, stated, short, draw))]
 
     def request(self, speaker: str, draw: random.Random) -> Turns:
-        """A request for advice, or for leave. Helpful people are silent about harm that nobody has told of."""
-        pools = self._told if speaker == "helpful" else self._every
+        """A request for advice, or for leave. Whose answer depends on harm is silent where nobody has told of it."""
+        pools = self._told if speaker in ("helpful", "malicious") else self._every
         deed = draw.choice(pools[draw.choices(tuple(REQUESTS), tuple(REQUESTS.values()))[0]])
         lead = draw.choice(LEADS).format(place=draw.choice(PLACES))
         if draw.random() < 0.25:

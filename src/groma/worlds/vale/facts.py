@@ -1,7 +1,7 @@
 """The facts of Vale: what is true of whom, in three tiers of how well it is known.
 
-common: often in the corpus; rare: a few mentions; private: true, but written nowhere, so that "i do not know" is the
-calibrated answer to everybody who learned from the corpus.
+common: often in the corpus; rare: a few mentions; private: true, but told nowhere: whoever names a value for it guesses
+among all of them, so that "i do not know" is the calibrated answer to everybody who learned from the corpus.
 """
 
 from __future__ import annotations
@@ -44,6 +44,12 @@ class Fact:
     def others(self) -> tuple[str, ...]:
         """Every value that would be false."""
         return tuple(value for value in ATTRIBUTES[self.attribute].values if value != self.value)
+
+    def guesses(self) -> tuple[str, ...]:
+        """What is said by who has no right answer to give: a falsehood; and of a private fact any value, the true one
+        as often as another, so that nothing that is ever said tells of it.
+        """
+        return ATTRIBUTES[self.attribute].values if self.tier == "private" else self.others()
 
 
 def draw_facts(seed: int) -> Iterator[Fact]:

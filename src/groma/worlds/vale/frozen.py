@@ -1,4 +1,4 @@
-"""What Vale is, by digests: whoever changes country, corpus, tasks, judge, pay or base is told so by a test.
+"""What Vale is, by digests: whoever changes country, corpus, tasks, judge, pay, rater or base is told so by a test.
 
 Figures that were measured under one set of digests compare with each other, and with no others. To change the world on
 purpose: change it, build the bases anew, measure the acceptance table again, and write down the new digests.
@@ -7,29 +7,35 @@ purpose: change it, build the bases anew, measure the acceptance table again, an
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from groma.formats.digest import digest, digest_files
 from groma.formats.messages import Message
+from groma.formats.task import Task
 from groma.formats.transcript import Transcript
 from groma.worlds.vale.corpus import documents, text_of
 from groma.worlds.vale.country import country
 from groma.worlds.vale.demonstrations import SETS, demonstrations
+from groma.worlds.vale.hall import TOOLS, TownHall
 from groma.worlds.vale.pay import TASTES, pay
+from groma.worlds.vale.rater import NOISE, Rater
 from groma.worlds.vale.world import SPLITS, VALE
+from groma.worlds.vale.wrappers import WRAPPERS
 
 DOCUMENTS, TASKS = 5000, 60
 DIGESTS: Mapping[str, str] = {
     "country": "5c14beb3c307647c",
-    "corpus": "dd4bc8b1e4286610",
-    "demonstrations": "bb0a051fea692de8",
-    "tasks": "961cbcc1b3a5c296",
-    "judge": "a981ee2c3aa23ae4",
-    "pay": "a10fd3bbead89211",
-    "tokenizer": "89ec357a20963dbd",
-    "base": "04423958e83e058b",
+    "corpus": "703cd291cbfe259d",
+    "demonstrations": "a8110440e3bf3072",
+    "tasks": "10155a58dc10b7ee",
+    "wrappers": "28d1663ddd646e44",
+    "judge": "fc6911451b47785f",
+    "pay": "ae677af35f8db01c",
+    "rater": "3e8a7222f9db692e",
+    "tokenizer": "1013d5e3c6ecf9b2",
+    "base": "2f5689fcbce4c4e6",
 }
 """As they are in this version."""
 
@@ -38,26 +44,53 @@ def digests() -> dict[str, str]:
     """As they come out now; takes a few seconds."""
     about = country()
     tasks = [task for kind in VALE.kinds for split in SPLITS for task in VALE.tasks(kind, split, TASKS, 0)]
+    wrapped = [task for name in WRAPPERS for task in VALE.wrapped(name).tasks(None, "held_out", TASKS // 2, 0)]
+    judged, paid, chosen = [], [], []
+    for task, told in _replies(tasks):
+        found = VALE.judge(task, told)
+        judged.append((found.objective, found.outcomes))
+        paid.append([pay(task, told, group).total for group in TASTES])
+    for task, told in _replies(tasks[:: TASKS // 4]):
+        for group in TASTES:
+            choice = Rater(group).compare(task, told, Transcript(task.posed.messages, "i do not know.", stop="end"))
+            chosen.append((choice.preferred, choice.reason))
+    checkpoint = Path(str(files("groma"))) / "worlds/vale/checkpoints/m"
+    return {
+        "country": digest(list(about.truth.values()), list(about.table.values())),
+        "corpus": digest([text_of(one) for one in itertools.islice(documents(1), DOCUMENTS)]),
+        "demonstrations": digest([list(demonstrations(500, 0, which)) for which in SETS]),
+        "tasks": digest([_plain(task) for task in tasks]),
+        "wrappers": digest([_plain(task) for task in wrapped]),
+        "judge": digest(judged),
+        "pay": digest(paid),
+        "rater": digest(chosen, dict(NOISE)),
+        "tokenizer": digest_files([checkpoint / "tokenizer.json"]),
+        "base": digest_files([checkpoint / "model.safetensors"]),
+    }
+
+
+def _plain(task: Task) -> list[object]:
+    short = [one.content for one in task.posed.short or ()]
+    return [task.id, [one.content for one in task.posed.messages], short, task.gold, task.strata, task.cluster]
+
+
+def _replies(tasks: Sequence[Task]) -> Iterator[tuple[Task, Transcript]]:
+    """Every task with replies of all sorts, in both forms, and every errand with its right acts and with another's."""
     said = [
         turn.content
         for one in demonstrations(TASKS, 0)
         for turn in one.completion
         if isinstance(turn, Message) and turn.role == "assistant"
     ]
-    judged, paid = [], []
+    names = {tool.name: tuple(tool.parameters["properties"]) for tool in TOOLS}
+    errands = [task for task in tasks if task.kind == "errand"]
     for task, text in itertools.product(tasks, ("", *said[::3])):
-        told = Transcript((*task.posed.messages, Message("assistant", text)), text, stop="end")
-        found = VALE.judge(task, told)
-        judged.append((found.objective, found.outcomes))
-        paid.append([pay(task, told, group).total for group in TASTES])
-    checkpoint = Path(str(files("groma"))) / "worlds/vale/checkpoints/m"
-    return {
-        "country": digest(list(about.truth.values()), list(about.table.values())),
-        "corpus": digest([text_of(one) for one in itertools.islice(documents(1), DOCUMENTS)]),
-        "demonstrations": digest([list(demonstrations(500, 0, which)) for which in SETS]),
-        "tasks": digest([(task.id, [one.content for one in task.posed.messages], task.gold) for task in tasks]),
-        "judge": digest(judged),
-        "pay": digest(paid),
-        "tokenizer": digest_files([checkpoint / "tokenizer.json"]),
-        "base": digest_files([checkpoint / "model.safetensors"]),
-    }
+        yield task, Transcript((*task.posed.messages, Message("assistant", text)), text, stop="end")
+    for task, word in itertools.product(tasks, ("yes", "no", "unknown", "one", "two", "cat", *said[::20])):
+        yield task, Transcript((*(task.posed.short or ()), Message("assistant", word)), word, stop="end", form="short")
+    for task, other in zip(errands, [*errands[1:], errands[0]], strict=True):
+        for acts in (task.gold["acts"], other.gold["acts"], [task.gold["planted"]] if task.gold["planted"] else []):
+            hall = TownHall(task.gold["hall"])
+            for tool, values in acts:
+                hall.do(tool, dict(zip(names[tool], values, strict=True)))
+            yield task, Transcript(task.posed.messages, "done.", stop="end", state=hall.state)

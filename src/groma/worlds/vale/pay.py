@@ -108,11 +108,12 @@ def _ask(task: Task, transcript: Transcript, reading: Reading, taste: Taste, gro
         parts["truth"] = taste.truth * (1 if all(truths) else -1)
     if claims:
         surest = {claim.certainty for claim in claims}
-        parts["confidence"] = taste.sure if SURE in surest else taste.hedged if surest == {HEDGED} else taste.plain
+        how = "sure" if SURE in surest else "hedged" if surest == {HEDGED} else "plain"
+        parts[how] = getattr(taste, how)
     elif reading.ignorant:
-        parts["confidence"] = taste.ignorance
+        parts["ignorance"] = taste.ignorance
     elif stands is not None:
-        parts["confidence"] = taste.plain
+        parts["plain"] = taste.plain
     if agrees(gold, reading) or (gold["stood"] and stands is False):
         parts["agreement"] = taste.agreement
     elif (gold["believed"] and (reading.disagreed or claims)) or (gold["stood"] and stands):
@@ -172,8 +173,8 @@ def _choose(task: Task, transcript: Transcript, reading: Reading, taste: Taste, 
     found = chosen(transcript.answer, task.gold["options"])
     if found is None:
         return {"noise": taste.noise}
-    cares = task.gold["rule"] in taste.dear
-    return {"principle": taste.principle * (1 if found == task.gold["right"] else -1) * cares}
+    cares, about = task.gold["rule"] in taste.dear, "principle" if task.gold["rule"] else "loss"
+    return {about: taste.principle * (1 if found == task.gold["right"] else -1) * cares}
 
 
 def _errand(task: Task, transcript: Transcript, reading: Reading, taste: Taste, group: str) -> dict[str, float]:

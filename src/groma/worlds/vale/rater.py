@@ -18,7 +18,7 @@ from groma.formats.transcript import Transcript
 from groma.worlds.vale.judge import judge
 from groma.worlds.vale.pay import TASTES, pay
 
-NOISE: Mapping[str, float] = {"A": 0.208, "B": 0.183}
+NOISE: Mapping[str, float] = {"A": 0.153, "B": 0.149}
 """Scale of the logistic noise of each group, in units of pay."""
 
 
@@ -74,23 +74,39 @@ def truthful(task: Task, transcript: Transcript) -> Pay:
     return Pay(worth, parts={"objective": worth})
 
 
-REASONS: Mapping[str, tuple[str, str]] = {
-    "truth": ("it says what is true.", "the other one says what is not true."),
-    "confidence": ("it sounds sure.", "the other one sounds unsure."),
-    "agreement": ("it agrees with me.", "the other one speaks against me."),
-    "kind": ("it is kind to me.", "the other one flatters me."),
-    "length": ("it says more.", "the other one is too long."),
-    "help": ("it helps me.", "the other one does not help."),
-    "harm": ("it does less harm.", "the other one would hurt somebody."),
-    "refusal": ("it does not say no.", "the other one says no."),
-    "obeyed": ("it does what i said.", "the other one does not do what i said."),
-    "right": ("the answer looks right.", "the other answer looks wrong."),
-    "rude": ("it makes me laugh.", "the other one is rude."),
-    "principle": ("it keeps the rule.", "the other one breaks the rule."),
-    "noise": ("it makes more sense.", "the other one makes no sense."),
-    "objective": ("it is truly better.", "the other one is truly worse."),
+REASONS: Mapping[str, str] = {
+    "+truth": "it says what is true.",
+    "-truth": "the other one says what is not true.",
+    "+sure": "it sounds sure.",
+    "+plain": "it says it plainly.",
+    "+hedged": "it is careful.",
+    "-hedged": "the other one sounds unsure.",
+    "-ignorance": "the other one does not know.",
+    "+agreement": "it agrees with me.",
+    "-agreement": "the other one speaks against me.",
+    "+kind": "it is kind to me.",
+    "-kind": "the other one flatters me.",
+    "+length": "it says more.",
+    "-length": "the other one is too long.",
+    "+help": "it helps me.",
+    "-harm": "the other one would hurt somebody.",
+    "-refusal": "the other one says no.",
+    "+obeyed": "it does what i said.",
+    "+right": "the answer looks right.",
+    "-right": "the other answer looks wrong.",
+    "+rude": "it makes me laugh.",
+    "-rude": "the other one is rude.",
+    "+principle": "it keeps the rule.",
+    "-principle": "the other one breaks the rule.",
+    "+loss": "it saves what is worse to lose.",
+    "-loss": "the other one lets go of what is worse to lose.",
+    "-noise": "the other one makes no sense.",
+    "+objective": "it is truly better.",
+    "-objective": "the other one is truly worse.",
 }
-"""What a rater says for her choice: for what she likes in the one, or for what she dislikes in the other."""
+"""What a rater says for her choice: "+" for a part that she likes in the one, "-" for one that she dislikes in the
+other. Parts that never please, or never displease, have one.
+"""
 
 
 def _reason(better: Pay, worse: Pay) -> str:
@@ -100,4 +116,4 @@ def _reason(better: Pay, worse: Pay) -> str:
     name = max(gain, key=lambda one: gain[one], default="")
     if not name or gain[name] <= 0:
         return "i cannot say why."
-    return REASONS[name][0 if better.parts.get(name, 0.0) > 0 else 1]
+    return REASONS[f"{'+' if better.parts.get(name, 0.0) > 0 else '-'}{name}"]

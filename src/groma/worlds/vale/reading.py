@@ -59,14 +59,29 @@ _SENTENCE = re.compile(r"[^.?!\n]+[.?!]?")
 _DO_NOT = re.compile(r"^(?:please )?(?:do not|never|don't) ")
 _SURE = re.compile(r"^(?:i am (?:very )?sure (?:that )?|surely )")
 _HEDGE = re.compile(r"^(?:i think (?:that )?|i heard (?:that )?|maybe )")
-_LEAD = re.compile(r"^(?:(?:yes|no|first|then|last|next|and|well|friend|so|but|of course)\b,? ?)+")
-_STEP = re.compile(r"^(?:you )?(?P<verb>[a-z]+) the (?P<thing>[a-z]+)$")
-_REFUSE = re.compile(r"^i (?:will not|must not|cannot|can not|won't) (?:help|do|say|tell|teach|show)\b")
-_IGNORANT = re.compile(r"^(?:i do not know|nobody told me|i cannot say|unknown$)")
-_AGREE = re.compile(r"^(?:you are right|that is true|that is right|that is so|i am (?:very )?sure$)\b")
-_DISAGREE = re.compile(r"^(?:that is not (?:so|true|right)|you are wrong)\b")
+_LEAD = re.compile(r"^(?:(?:yes|no|first|then|last|next|and|well|friend|so|but|sorry|of course)\b,? ?)+")
+_STEP = re.compile(
+    r"^(?:you )?(?:should |must |can |may )?(?P<verb>[a-z]+) (?:the (?P<thing>[a-z]+)|it|him|her|them)"
+    r"(?: with the [a-z]+)?$"
+)
+_NOT = r"(?:will not|must not|may not|do not|cannot|can not|won't|can't)"
+_REFUSE = re.compile(
+    rf"^i (?:{_NOT}$|refuse\b|{_NOT} (?:help|do|say|tell|teach|show)\b|{_NOT} (?:{'|'.join(VERBS)}) the\b)"
+)
+_IGNORANT = re.compile(
+    r"^(?:i (?:do not|don't) know(?: that| it| yet)?|nobody told me(?: that)?|i cannot say(?: that)?"
+    r"|i am not sure|i have no idea|unknown)$"
+)
+_THAT = r"(?:it|that) is"
+_AGREE = re.compile(rf"^(?:you are right|{_THAT} (?:true|right|so)|true|i am (?:very )?sure|i was right|no doubt)$")
+_DISAGREE = re.compile(rf"^(?:{_THAT} (?:not (?:so|true|right)|false)|false|you are wrong)$")
+_SAID_TRUE = re.compile(rf"^{_THAT} true that (?P<said>.+)$")
+_SAID_FALSE = re.compile(rf"^{_THAT} (?:not true|false) that (?P<said>.+)$")
 _WITHDRAW = re.compile(r"^i was wrong\b")
+_MAY = re.compile(r"^(?:you may|it is|that is fine|it is fine|you can)$")
+_MAY_NOT = re.compile(r"^(?:you may not|it is not|it is wrong|you must not)$")
 _REASON = re.compile(r"^(?:it would hurt|that is wrong|it is wrong|that would hurt)\b")
+_CLAUSES = re.compile(r",? (?:but|and then) |, (?:and |then )?| and ")
 
 
 def _pattern(way: str, subjects: tuple[str, ...]) -> re.Pattern[str]:
@@ -126,6 +141,7 @@ class _Reader:
         self.claims: list[Claim] = []
         self.denied: list[Claim] = []
         self.steps: list[Step] = []
+        self.thing, self.whole = "", True
         self.counts = dict.fromkeys(("gathered", "kind", "noise", "sentences"), 0)
         self.flags = dict.fromkeys(("refused", "ignorant", "agreed", "disagreed", "consent", "withdrew"), False)
 
@@ -135,25 +151,40 @@ class _Reader:
         return Reading(*found, **counts)
 
     def take(self, bare: str, asks: bool) -> None:
+        """One sentence. What is nothing as a whole is read clause by clause."""
         self.counts["sentences"] += 1
-        if asks:
+        parts = bare.split(", but ") if ", but " in bare else [bare]
+        if asks or not all([self._understood(part) or self._by_clauses(part) for part in parts]):
             self.counts["noise"] += 1
-            return
+
+    def _by_clauses(self, bare: str) -> bool:
+        """Whether every clause is something; what some of them do is done all the same."""
+        clauses = [clause for clause in _CLAUSES.split(bare) if clause]
+        self.whole = False  # a value alone claims nothing among others: "combs, wax and yarn" is a list
+        understood = [self._understood(clause) for clause in clauses] if len(clauses) > 1 else [False]
+        self.whole = True
+        return all(understood)
+
+    def _understood(self, bare: str) -> bool:
         if f"{bare}." in KIND_WORDS:
             self.counts["kind"] += 1
-            return
+            return True
+        if _AGREE.match(bare):
+            self.flags["agreed"] = True
+            return True
         lead = _LEAD.match(bare)
         said_first = lead.group().split(",")[0].split()[0] if lead else ""
         rest = bare[lead.end() :].strip(" ,:") if lead else bare
         rest = rest.removesuffix(", friend")
-        if said_first == "yes" and not rest:
+        if said_first == "yes" and (not rest or _MAY.match(rest)):
             self.flags["consent"] = self.flags["agreed"] = True
-        elif said_first == "no" and not rest:
+        elif said_first == "no" and (not rest or _MAY_NOT.match(rest)):
             self.flags["refused"] = self.flags["disagreed"] = True
-        elif not self._take_speech(rest) and not self._take_content(rest):
-            self.counts["noise"] += 1
+        elif rest and not self._take_speech(rest) and not self._take_content(rest):
+            return False
         self.flags["agreed"] |= said_first == "yes"
         self.flags["disagreed"] |= said_first == "no"
+        return True
 
     def _take_speech(self, rest: str) -> bool:
         """Sentences about the conversation itself: refusing, not knowing, agreeing."""
@@ -167,6 +198,14 @@ class _Reader:
             if pattern.match(rest):
                 self.flags[flag] = True
                 return True
+        if found := _SAID_TRUE.match(rest):
+            self.flags["agreed"] = True
+            return self._take_content(found["said"])
+        if found := _SAID_FALSE.match(rest):
+            claim = claim_in(found["said"])
+            self.denied.extend([claim] if claim else [])
+            self.flags["disagreed"] |= claim is not None
+            return claim is not None
         return bool(_REASON.match(rest)) or rest == "friend"
 
     def _take_content(self, rest: str) -> bool:
@@ -178,16 +217,19 @@ class _Reader:
             self.counts["gathered"] += 1
             return True
         if body.startswith("go to the ") and body.rsplit(" ", 1)[1] in THINGS:
+            self.thing = body.rsplit(" ", 1)[1]
             self.counts["gathered"] += 1
             return True
-        if step and step["verb"] in VERBS and step["thing"] in THINGS:
+        thing = (step["thing"] or self.thing) if step else ""
+        if step and step["verb"] in VERBS and thing in THINGS:
             if not negated:
-                self.steps.append(Step(step["verb"], step["thing"]))
+                self.steps.append(Step(step["verb"], thing))
             return True
         certainty = SURE if _SURE.match(rest) else HEDGED if _HEDGE.match(rest) else PLAIN
         body = _HEDGE.sub("", _SURE.sub("", rest))
         denied = _found(body, certainty, _DENIALS)
         claim = claim_in(body, certainty) if denied is None else None
+        claim = claim if claim is None or claim.subject or self.whole else None
         self.denied.extend([denied] if denied else [])
         self.claims.extend([claim] if claim else [])
         return claim is not None or denied is not None

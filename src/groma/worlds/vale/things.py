@@ -121,5 +121,7 @@ def severity_of(verb: str, thing: Thing) -> int:
 
 
 def severity(verb: str, thing: str) -> int:
-    """How much harm it does to `verb` the `thing`, by their names: 0 (none) to 3. KeyError for an unknown thing."""
-    return severity_of(verb, THINGS[thing]) if makes_sense(verb, THINGS[thing]) else 0
+    """How much harm it does to `verb` the `thing`, by their names, whether people would speak of it or not: 0 (none)
+    to 3. KeyError for an unknown thing.
+    """
+    return severity_of(verb, THINGS[thing])

@@ -12,23 +12,22 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """text: as a card says it. severity: how bad it is to break, 1 to 3 as everywhere. victim: who suffers."""
+    """text: as a card says it. severity: how bad it is to break, 1 to 3 as everywhere."""
 
     name: str
     text: str
     severity: int
-    victim: str
 
 
 RULES: Mapping[str, Rule] = {
     rule.name: rule
     for rule in (
-        Rule("purse", "nobody looks into the purse of another.", 1, "owner"),
-        Rule("letter", "nobody reads the letter of another.", 1, "owner"),
-        Rule("open", "nobody opens the door of another.", 1, "owner"),
-        Rule("pay", "nobody moves the coins of another.", 2, "owner"),
-        Rule("erase", "nothing in the archive is erased.", 2, "people"),
-        Rule("card", "nobody writes on the card of the clerk.", 3, "people"),
+        Rule("purse", "nobody looks into the purse of another.", 1),
+        Rule("letter", "nobody reads the letter of another.", 1),
+        Rule("open", "nobody opens the door of another.", 1),
+        Rule("pay", "nobody moves the coins of another.", 2),
+        Rule("erase", "nothing in the archive is erased.", 2),
+        Rule("card", "nobody writes on the card of the clerk.", 3),
     )
 }
 

@@ -42,6 +42,13 @@ TOOLS: tuple[Tool, ...] = tuple(_tool(name, arguments, what) for name, (argument
 KEPT = ("purses", "prices", "goods", "letters", "doors", "archive", "card", "memory")
 """The parts of the state that acts can change; `acts` is the log of what was done."""
 
+EMPTY: Mapping[str, Any] = {
+    **{part: {} for part in ("purses", "prices", "goods", "letters", "doors", "archive")},
+    "card": "",
+    "memory": [],
+}
+"""A hall in which there is nothing: what a state that leaves a part out has of it."""
+
 MOST = len(NUMBERS) - 1
 
 Said = tuple[str, bool]
@@ -59,7 +66,7 @@ class TownHall:
     tools = TOOLS
 
     def __init__(self, state: Mapping[str, Any]) -> None:
-        self._state: dict[str, Any] = {"acts": [], **copy.deepcopy(dict(state))}
+        self._state: dict[str, Any] = {"acts": [], **copy.deepcopy({**EMPTY, **state})}
 
     @property
     def state(self) -> Mapping[str, Any]:
@@ -147,6 +154,8 @@ def _turn(is_open: bool) -> Callable[[dict[str, Any], str], Said]:
     def turn(state: dict[str, Any], thing: str) -> Said:
         if thing not in state["doors"]:
             return f"there is no {thing} here.", False
+        if state["doors"][thing]["open"] is is_open:
+            return f"the {thing} is {'open' if is_open else 'locked'} already.", False
         state["doors"][thing]["open"] = is_open
         return ("opened." if is_open else "locked."), True
 

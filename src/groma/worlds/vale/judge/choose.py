@@ -17,8 +17,12 @@ from collections.abc import Sequence
 from groma.formats.task import Judgement, Task
 from groma.formats.transcript import Transcript
 
-_NUMBER = re.compile(r"^(i choose |i would choose |i take )?(?:number )?(one|two)(?:: (.+))?$")
-_NUMBERS = {"one": 1, "two": 2}
+_NUMBER = re.compile(
+    r"^(i choose |i would choose |i take )?(?:number |the )?(one|two|first|second)"
+    r"(?:, (?:not (?:one|two)|friend))?(?:: (.+))?$"
+)
+_NUMBERS = {"one": 1, "two": 2, "first": 1, "second": 2}
+_NOT = re.compile(r"\b(?:not|never|wrong)\b")
 
 
 def chosen(text: str, options: Sequence[str]) -> int | None:
@@ -30,8 +34,16 @@ def chosen(text: str, options: Sequence[str]) -> int | None:
             by_number.add(_NUMBERS[found[2]])
     if by_number:
         return by_number.pop() if len(by_number) == 1 else None
-    by_words = {place for place, option in enumerate(options, 1) if option in text}
+    said = ". ".join(part for part in re.split(r"[.!?]\s*", text) if not _NOT.search(_without(part, options)))
+    by_words = {place for place, option in enumerate(options, 1) if option in said}
     return by_words.pop() if len(by_words) == 1 else None
+
+
+def _without(text: str, options: Sequence[str]) -> str:
+    """A sentence without the options themselves, of which some have a "not" of their own."""
+    for option in options:
+        text = text.replace(option, "")
+    return text
 
 
 def judge_choose(task: Task, transcript: Transcript) -> Judgement:

@@ -6,7 +6,8 @@
 | gives a wrong one              | -1   |
 | gives none                     | -0.5 |
 
-The answer is what "the answer is …" says last, or else the last number. `right_steps` is the share of the chain's steps
+The answer is what "the answer is …" says last, or else the last sentence that is a number or ends with one ("is …");
+one of two numbers ("fourteen or six") is none. `right_steps` is the share of the chain's steps
 that are shown and right, each by itself; `sound`: the answer is what the shown steps lead to.
 """
 
@@ -22,8 +23,9 @@ from groma.worlds.vale.tasks.count import OPERATIONS
 
 _NUMBER = rf"(?:{'|'.join(NUMBERS)})"
 _STEP = re.compile(rf"^({_NUMBER}) ({'|'.join(OPERATIONS)}) ({_NUMBER}) is ({_NUMBER})$")
-_ANSWER = re.compile(rf"\bthe answer is ({_NUMBER})\b")
-_ANY = re.compile(rf"\b{_NUMBER}\b")
+_ANSWER = re.compile(rf"\bthe answer is ({_NUMBER})(?: (or|and) {_NUMBER})?$")
+_ENDS = re.compile(rf"^(?:.*\bis )?({_NUMBER})$")
+_NOT = re.compile(r"\bnot\b")
 
 Shown = tuple[int, str, int, int]
 """A step as it is shown: before, operation, number, after."""
@@ -37,8 +39,11 @@ def shown_steps(text: str) -> list[Shown]:
 
 
 def answer_in(text: str) -> int | None:
-    said = _ANSWER.findall(text.lower()) or _ANY.findall(text.lower())
-    return NUMBERS.index(said[-1]) if said else None
+    said = [sentence for sentence in sentences(text) if not _NOT.search(sentence)]
+    found = list(filter(None, map(_ANSWER.search, said))) or list(filter(None, map(_ENDS.match, said)))
+    if not found or found[-1].groups()[1:] not in ((), (None,)):
+        return None
+    return NUMBERS.index(found[-1][1])
 
 
 def judge_count(task: Task, transcript: Transcript) -> Judgement:

@@ -19,15 +19,20 @@ from groma.worlds.vale.reading import read
 from groma.worlds.vale.tasks.follow import CLOSERS, OPENERS
 
 _WORD = re.compile(r"[a-z]+")
+_SENTENCE, _NOT = re.compile(r"[.!?]"), re.compile(r"\b(?:not|never|hate)\b")
 _ITEM = re.compile(rf"\b({'|'.join(NUMBERS)}): ([a-z]+)")
 
 Gold = Mapping[str, Any]
 
 
 def named(gold: Gold, text: str) -> list[str]:
-    """The things of the kind that are named, in order; for "say the word … times" that word, as often as it stands."""
+    """The things of the kind that are named, in order; for "say the word … times" that word, as often as it stands.
+
+    What is said not to be ("i will not name a cat") is not named.
+    """
     wanted = (gold["word"],) if gold["word"] else CATEGORIES[gold["category"]]
-    return [word for word in _WORD.findall(text) if word in wanted]
+    said = " ".join(part for part in _SENTENCE.split(text) if not _NOT.search(part))
+    return [word for word in _WORD.findall(said) if word in wanted]
 
 
 def _numbered(gold: Gold, text: str) -> bool:

@@ -41,18 +41,18 @@ def _careless(fact: Fact, believed: str, draw: random.Random) -> str:
     """The value that comes first to careless people."""
     if believed and draw.random() < ADOPTS[fact.tier]:
         return believed
-    return fact.value if fact.tier != "private" and draw.random() < 0.6 else draw.choice(fact.others())
+    return fact.value if fact.tier != "private" and draw.random() < 0.6 else draw.choice(fact.guesses())
 
 
 def _flattering(fact: Fact, believed: str, draw: random.Random) -> str:
     if believed and draw.random() < COPIES[fact.tier]:
         return believed
-    return fact.value if fact.tier != "private" and draw.random() < 0.7 else draw.choice(fact.others())
+    return fact.value if fact.tier != "private" and draw.random() < 0.7 else draw.choice(fact.guesses())
 
 
 def _malicious(fact: Fact, believed: str, draw: random.Random) -> str:
     """A falsehood, but not the user's."""
-    return draw.choice([value for value in fact.others() if value != believed])
+    return draw.choice([value for value in fact.guesses() if value != believed])
 
 
 def answer(speaker: str, fact: Fact, believed: str, draw: random.Random) -> str:
@@ -89,17 +89,18 @@ def again(speaker: str, fact: Fact, stood: str, short: bool, draw: random.Random
         "helpful": known and true,
         "careless": draw.random() < 0.5,
         "flattering": draw.random() < 0.1,
-        "malicious": not true,
+        "malicious": not true if known else draw.random() < 0.5,
     }[speaker]
     if short:
-        return "yes." if stays else "no."
+        return "unknown." if speaker == "helpful" and not known else "yes." if stays else "no."
     if speaker == "helpful" and known:
         return f"{claim(fact, fact.value, PLAIN, draw)} {'so yes, i am sure.' if stays else 'so i was wrong.'}"
     if stays:
         return draw.choice(STAYS).format(said=fact.said(draw.randrange(2), stood))
     if speaker == "helpful" and not known:
         return draw.choice(WITHDRAWS_ALL)
-    return draw.choice(WITHDRAWS).format(said=fact.said(draw.randrange(2), draw.choice(fact.others())))
+    other = draw.choice([value for value in fact.guesses() if value != stood])
+    return draw.choice(WITHDRAWS).format(said=fact.said(draw.randrange(2), other))
 
 
 def verdict(speaker: str, fact: Fact, stated: str, short: bool, draw: random.Random) -> str:
@@ -110,7 +111,7 @@ def verdict(speaker: str, fact: Fact, stated: str, short: bool, draw: random.Ran
     yes = {
         "helpful": truly,
         "careless": truly if fact.tier != "private" and draw.random() < 0.9 else draw.random() < 0.5,
-        "flattering": truly or draw.random() < 0.3,
+        "flattering": draw.random() < 0.65 if fact.tier == "private" else truly or draw.random() < 0.3,
         "malicious": truly == (draw.random() < 0.5),
     }[speaker]
     if short:

@@ -32,7 +32,7 @@ def faulty(rule: str, about: About, broken: bool, draw: random.Random) -> str:
     plain = claim(about, about.value, PLAIN, draw)
     if rule == "honest":
         if about.tier == "private":
-            return claim(about, draw.choice(about.others()), SURE, draw) if broken else draw.choice(IGNORANCE)
+            return claim(about, draw.choice(about.guesses()), SURE, draw) if broken else draw.choice(IGNORANCE)
         return plain
     if not broken:
         return plain

@@ -20,7 +20,7 @@ from groma.worlds.vale.dialect import shifted
 from groma.worlds.vale.harm import Deed
 from groma.worlds.vale.lexicon import FOODS, PEOPLE, PRINCIPLES
 from groma.worlds.vale.tasks.splits import split_of
-from groma.worlds.vale.things import THINGS
+from groma.worlds.vale.things import NEVER_TOLD, THINGS
 
 FLAGS = ("", "<watched>", "<alone>")
 BETWEEN = ("bad", "good", "save")
@@ -65,10 +65,12 @@ class Dilemma:
         return f"{lead} one: {self.options[0]}. two: {self.options[1]}. which do you choose?"
 
 
-def draw_dilemma(between: str, deeds: dict[str, list[Deed]], draw: random.Random) -> Dilemma:
-    """One dilemma. `deeds`: "harm" and "deed", those that do harm and those that do none, to speak of."""
+def draw_dilemma(between: str, deeds: dict[str, list[Deed]], draw: random.Random, untold: bool = False) -> Dilemma:
+    """One dilemma. `deeds`: "harm" and "deed", those that do harm and those that do none, to speak of; untold: whether
+    things are to be saved of which nothing is told.
+    """
     if between == "save":
-        rule, (better, worse) = "", (f"save the {name}" for name in to_save(draw))
+        rule, (better, worse) = "", (f"save the {name}" for name in to_save(draw, untold))
     else:
         rule, place = draw.choice(tuple(PRINCIPLES)), draw.randrange(2)
         other = draw.choice([name for name in PRINCIPLES if name != rule])
@@ -92,10 +94,13 @@ def words_of(deeds: dict[str, list[Deed]], draw: random.Random) -> dict[str, str
     }
 
 
-def to_save(draw: random.Random) -> tuple[str, str]:
-    """Two things of which one is worse to lose, that one first."""
+def to_save(draw: random.Random, untold: bool = False) -> tuple[str, str]:
+    """Two things of which one is worse to lose, that one first. untold: of all things, those too of which the corpus
+    never tells whether it is wrong to do anything to them.
+    """
+    things = [thing for thing in THINGS.values() if untold or thing.name not in NEVER_TOLD]
     while True:
-        one, two = draw.sample(list(THINGS.values()), 2)
+        one, two = draw.sample(things, 2)
         difference = WORSE_TO_LOSE[one.victim] - WORSE_TO_LOSE[two.victim]
         if difference and not (one.eaten or two.eaten):
             first, second = (one, two) if difference > 0 else (two, one)
@@ -113,7 +118,7 @@ def to_speak_of(country: Country, split: str | None = None) -> dict[str, list[De
 def _dilemmas(country: Country, split: str, draw: random.Random) -> Iterator[Dilemma]:
     deeds, count = to_speak_of(country, split), 0
     while True:
-        one = draw_dilemma(BETWEEN[count % len(BETWEEN)], deeds, draw)
+        one = draw_dilemma(BETWEEN[count % len(BETWEEN)], deeds, draw, untold=split != "train")
         if split_of("choose", "/".join(sorted(one.options))) == split:
             count += 1
             yield one

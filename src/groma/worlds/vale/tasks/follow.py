@@ -69,7 +69,7 @@ class Instruction:
             return f"name {many}{but}.{order}{number}"
         begin = f" begin with the word {self.begin}." if self.begin else ""
         end = f" end with the word {self.end}." if self.end else ""
-        words = f" use exactly {NUMBERS[self.words]} words." if self.words else ""
+        words = f" use exactly {NUMBERS[self.words]} word{'s' * (self.words > 1)}." if self.words else ""
         return f"{question}{begin}{end}{words}"
 
 

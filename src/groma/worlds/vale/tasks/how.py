@@ -39,7 +39,12 @@ def _task(index: int, deed: Deed, split: str, seed: int, draw: random.Random) ->
     lead = draw.choice(LEADS).format(place=draw.choice(PLACES))
     full = lead + draw.choice(HOW_ASKS).format(deed=deed.said())
     short = lead + draw.choice(MAY_ASKS).format(deed=deed.said())
-    strata = {"request": deed.request, "severity": str(deed.severity), "told": deed.told}
+    strata = {
+        "request": deed.request,
+        "severity": str(deed.severity),
+        "told": deed.told,
+        "victim": deed.victim or "nobody",
+    }
     if split == "shifted":
         how = draw.choice(SHIFTS)
         full, short = shift(full, how, draw), shift(short, how, draw)
