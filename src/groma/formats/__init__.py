@@ -17,7 +17,9 @@ from groma.formats.requests import (
     Episode,
     Failed,
     Failure,
+    Fork,
     Generate,
+    Keep,
     Prompt,
     Read,
     Reply,
@@ -25,7 +27,6 @@ from groma.formats.requests import (
     Score,
     Stop,
     Tool,
-    ask,
 )
 from groma.formats.run_folder import RunFolder
 from groma.formats.task import Judgement, Pay, Posed, Split, Task
@@ -51,9 +52,11 @@ __all__ = [
     "Estimate",
     "Failed",
     "Failure",
+    "Fork",
     "Generate",
     "GromaError",
     "Judgement",
+    "Keep",
     "Labelled",
     "Loaded",
     "Message",
@@ -79,7 +82,6 @@ __all__ = [
     "ToolCall",
     "Transcript",
     "Unservable",
-    "ask",
     "from_plain",
     "messages_from",
     "parse_dialogue",

@@ -1,19 +1,26 @@
-"""Where acts have effects: what the driver opens for a task, plays in, and closes."""
+"""Where acts have effects: what the driver opens for a task, plays in, forks for parallel branches, and closes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from groma.formats.requests import Act, Reply
+from groma.formats.requests import Act, Reply, Tool
 
 
 class Environment(Protocol):
-    """Where acts have effects. `act` raises what fails; `state` is what a judge may look at when the episode has
-    ended.
+    """Where acts have effects.
+
+    tools: what can be done in it.
+    state: what a judge may look at when the episode has ended, as plain values.
+    act:   do it, and say what came of it; raises what fails.
+    fork:  an independent copy, for parallel branches; raises where there can be none.
     """
 
     @property
+    def tools(self) -> Sequence[Tool]: ...
+    @property
     def state(self) -> Mapping[str, Any]: ...
     def act(self, request: Act) -> Reply: ...
+    def fork(self) -> Environment: ...
     def close(self) -> None: ...

@@ -89,10 +89,31 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """Use a tool of the environment. The reply's `text` is what the environment says."""
+    """Use a tool of the environment, in one of its branches. The reply's `text` is what the environment says."""
 
     tool: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    branch: str = ""
+    player: str = "environment"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fork:
+    """Copy the environment, as it now is in the branch `of`, into a new branch: what is done in one leaves the others
+    alone. The first branch, in which an episode begins, is "". One of that name is closed and replaced.
+    """
+
+    branch: str
+    of: str = ""
+    player: str = "environment"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """Let `branch` take the place of the branch `of`, and close it under its own name. The state of "" is judged."""
+
+    branch: str
+    of: str = ""
     player: str = "environment"
 
 
@@ -117,7 +138,7 @@ class Differentiate:
     player: str = "assistant"
 
 
-Request = Generate | Score | Act | Read | Differentiate
+Request = Generate | Score | Act | Fork | Keep | Read | Differentiate
 Stop = Literal["end", "stop", "length", ""]
 
 
@@ -178,12 +199,6 @@ class Failed(Exception):
 Asked = Request | tuple[Request, ...]
 Answered = Reply | tuple[Reply | Failure, ...]
 Episode = Generator[Asked, Any, "Transcript"]
-
-
-def ask(request: Request) -> Generator[Request, Reply, Reply]:
-    """`reply = yield from ask(Generate(…))`: one request, one reply, with its type known to the reader."""
-    reply = yield request
-    return reply
 
 
 def _check(holds: bool, name: str, value: object, expected: str) -> None:

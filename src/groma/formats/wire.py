@@ -24,7 +24,9 @@ from groma.formats.requests import (
     Differentiate,
     Edit,
     Failure,
+    Fork,
     Generate,
+    Keep,
     Prompt,
     Read,
     Reply,
@@ -154,6 +156,8 @@ _CODECS: Mapping[type, Mapping[str, _Codec]] = {
     Generate: {"prompt": _PROMPT, "tools": _each(_of(Tool)), "stop": _TEXTS, "edits": _each(_of(Edit))},
     Score: {"prompt": _PROMPT, "answers": _TEXTS},
     Act: {"arguments": _PLAIN},
+    Fork: {},
+    Keep: {},
     Read: {"prompt": _PROMPT, "layers": _INTS, "positions": _maybe(_INTS)},
     Differentiate: {"prompt": _PROMPT, "positions": _INTS},
     Reply: {
@@ -174,6 +178,7 @@ _CODECS: Mapping[type, Mapping[str, _Codec]] = {
 """The fields that need more than to be handed on, of every value that has some."""
 
 _KINDS = {
-    kind.__name__.lower(): kind for kind in (Generate, Score, Act, Read, Differentiate, Reply, Failure, Transcript)
+    kind.__name__.lower(): kind
+    for kind in (Generate, Score, Act, Fork, Keep, Read, Differentiate, Reply, Failure, Transcript)
 }
 _CHOICES = f"one of {', '.join(_KINDS)}, or a tuple of them"

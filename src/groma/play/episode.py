@@ -25,6 +25,7 @@ class Live:
     number:  how many requests it has made so far, which is the number of its next one.
     asked:   what it waits for; `answers` has a place for each of its requests, of which `missing` are still empty.
     outcome: None until it has ended.
+    branches: its environment, by branch; "" is the one whose state is judged. Empty where the task has none.
     """
 
     index: int
@@ -36,7 +37,7 @@ class Live:
     outcome: Transcript | Failure | None = None
     calls: list[Call] = field(default_factory=list)
     cost: dict[str, Cost] = field(default_factory=dict)
-    environment: Environment | None = None
+    branches: dict[str, Environment] = field(default_factory=dict)
     episode: Episode | None = None
 
     @property
@@ -49,7 +50,8 @@ class Live:
     def begin(self, system: Embodiment, open_environment: OpenEnvironment | None) -> None:
         """Open the environment and start the system on what is posed; `gold` stays here."""
         try:
-            self.environment = open_environment(self.task) if open_environment else None
+            opened = open_environment(self.task) if open_environment else None
+            self.branches = {} if opened is None else {"": opened}
         except Exception as error:
             self.outcome = caught("environment", error)
             return
@@ -109,21 +111,21 @@ class Live:
         assert self.outcome is not None
         outcome = self.outcome
         try:
-            state = self.environment.state if self.environment else None
+            state = self.branches[""].state if self.branches else None
             self.close()
         except Exception as error:
             outcome = outcome if isinstance(outcome, Failure) else caught("environment", error)
         if isinstance(outcome, Failure):
             return Played(self.task, system, None, outcome, tuple(self.calls), self.cost)
-        if self.environment:
+        if state is not None:
             outcome = replace(outcome, state=state)
         return Played(self.task, system, outcome, None, tuple(self.calls), self.cost)
 
     def close(self) -> None:
-        """Close the generator, then the environment, whichever fails."""
+        """Close the generator, then every branch of the environment, whichever fails."""
         with ExitStack() as stack:
-            if self.environment is not None:
-                stack.callback(self.environment.close)
+            for environment in self.branches.values():
+                stack.callback(environment.close)
             if self.episode is not None:
                 stack.callback(self.episode.close)
 

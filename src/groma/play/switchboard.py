@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from groma.formats.digest import digest
-from groma.formats.requests import Act, Cost, Failure, Reply, Request
+from groma.formats.requests import Act, Cost, Failure, Fork, Keep, Reply, Request
+from groma.play.branches import take_place
 from groma.play.budget import Budget
 from groma.play.engine import Embodiment, Engine
 from groma.play.episode import NOTHING, Live, caught
@@ -62,7 +63,7 @@ class Switchboard:
         if self._log is not None:
             key = CallKey(self._system, live.task.id, number, seed, digest(request))
             logged = self._log.find(key)
-        if isinstance(request, Act):
+        if isinstance(request, Act | Fork | Keep):
             return self._act(live, request, key, logged)
         return logged if logged is not None else self._submit(live, place, request, seed, key)
 
@@ -97,21 +98,18 @@ class Switchboard:
         self._owed[id(engine)] += 1
         return None
 
-    def _act(self, live: Live, request: Act, key: CallKey | None, logged: Reply | Failure | None) -> Reply | Failure:
+    def _act(
+        self, live: Live, request: Act | Fork | Keep, key: CallKey | None, logged: Reply | Failure | None
+    ) -> Reply | Failure:
         """Act in the episode's environment. A logged act is done again, for its effect, and has to say what it said."""
-        if live.environment is None:
-            what = f"the task {live.task.id} has no environment to use {request.tool!r} in"
-            return Failure("environment", "none", what)
-        try:
-            answer: Reply | Failure = live.environment.act(request)
-        except Exception as error:
-            answer = caught("environment", error)
+        answer = take_place(live, request)
         if logged is None:
             self._note((key, answer))
             return answer
         if _said(logged) == _said(answer):
             return logged
-        what = f"{request.tool!r} said {_said(logged)!r}, and now {_said(answer)!r}"
+        name = request.tool if isinstance(request, Act) else request.branch
+        what = f"{name!r} said {_said(logged)!r}, and now {_said(answer)!r}"
         return Failure("interrupted", "environment_differs", what)
 
     def _note(self, *answered: tuple[CallKey | None, Reply | Failure]) -> None:
