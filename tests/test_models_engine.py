@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
@@ -13,7 +14,7 @@ import torch
 
 from groma.formats.errors import BadConfig, Unservable
 from groma.formats.messages import Message
-from groma.formats.requests import Act, Differentiate, Edit, Failure, Generate, Read, Reply, Request, Score, Tool
+from groma.formats.requests import Act, Differentiate, Edit, Failure, Fork, Generate, Read, Reply, Request, Score, Tool
 from groma.models import engine as engine_module
 from groma.models.engine import LocalEngine
 from groma.models.generate import sample
@@ -181,11 +182,9 @@ def test_one_token_answers_have_the_next_tokens_distribution(model: Model) -> No
 @pytest.mark.parametrize(
     ("request_", "part"),
     [
-        (Read(prompt="a", layers=(1,), player="alice"), "Read(player='alice')"),
-        (Differentiate(prompt="a", target="b", positions=(0,)), "Differentiate"),
-        (Act(tool="ledger"), "Act"),
-        (Generate(prompt="a", edits=(Edit(0, np.zeros(2)),)), "edits"),
-        (Generate(prompt="a", tools=(Tool("ledger"),)), "tools"),
+        (Act(tool="ledger"), "Act(player='environment')"),
+        (Fork(branch="a"), "Fork"),
+        (Generate(prompt=(Message("user", "a"),), tools=(Tool("ledger"),)), "does not show them"),
     ],
 )
 def test_requests_of_a_kind_that_is_never_served(model: Model, request_: Request, part: str) -> None:
@@ -193,6 +192,25 @@ def test_requests_of_a_kind_that_is_never_served(model: Model, request_: Request
     with pytest.raises(Unservable) as caught:
         engine.submit(0, request_, 0)
     assert part in str(caught.value) and engine.poll() == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        (Generate(prompt="a", tools=(Tool("ledger"),)), "beside a prompt of plain text"),
+        (Generate(prompt="a", edits=(Edit(2, np.zeros(32)),)), "no layer 2.*0 to 1"),
+        (Generate(prompt="a", edits=(Edit(0, np.zeros(2)),)), "shape .2,.*.32,."),
+        (Generate(prompt="a", edits=(Edit(0, np.zeros(32), "add", (-1,)),)), "positions .-1,."),
+        (Generate(prompt="a", edits=(Edit(0, np.zeros(32), "project_out"),)), "vector of zeros"),
+        (Read(prompt=(1, 2), layers=(0, 7)), "no layer 7"),
+        (Read(prompt=(1, 2), layers=(0,), positions=(2,)), "no position 2 in 2 tokens"),
+        (Differentiate(prompt=(1, 2), target="b", positions=(-3,)), "no position -3"),
+    ],
+)
+def test_what_the_model_has_not_is_a_failure_that_names_it(model: Model, request_: Request, says: str) -> None:
+    found, sibling = answer(model, request_, Generate(prompt=(1, 2), max_tokens=2))
+    assert isinstance(found, Failure) and found.kind == "bad_request" and re.search(says, found.message, re.DOTALL)
+    assert isinstance(sibling, Reply)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,14 @@ class RowLayer(DynamicLayer):
         super().__init__()
         self.length = 0
 
+    @classmethod
+    def of(cls, keys: Tensor, values: Tensor) -> RowLayer:
+        """A layer that holds these, to be gathered from."""
+        layer = cls()
+        layer.lazy_initialization(keys, values)
+        layer._keys, layer._values, layer.length = keys, values, keys.shape[-2]
+        return layer
+
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         start, self.length = self.length, self.length + key_states.shape[-2]
         if not self.is_initialized:
@@ -68,9 +76,16 @@ class RowLayer(DynamicLayer):
 class RowCache(Cache):
     """One RowLayer a layer of the model of `config`. `compacts` says whether that serves the model."""
 
-    def __init__(self, config: PreTrainedConfig) -> None:
-        self.rows = [RowLayer() for _ in DynamicCache(config=config).layers]
+    def __init__(self, config: PreTrainedConfig, rows: Sequence[RowLayer] = ()) -> None:
+        self.rows = list(rows) or [RowLayer() for _ in DynamicCache(config=config).layers]
         super().__init__(layers=list(self.rows))
+
+    def slice(self, row: int, first: int, last: int) -> list[tuple[Tensor, Tensor]]:
+        """A copy of the positions `first` to `last` of one row, (1, heads, positions, width), of every layer."""
+        return [
+            (keys[row : row + 1, :, first:last].clone(), values[row : row + 1, :, first:last].clone())
+            for keys, values in (layer.shown() for layer in self.rows)
+        ]
 
     @classmethod
     def gathered(cls, config: PreTrainedConfig, parts: Sequence[tuple[RowCache, Tensor | None]]) -> RowCache:

@@ -8,8 +8,7 @@ each row's positions are counted from its own first token.
 from __future__ import annotations
 
 import inspect
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -17,7 +16,8 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache
 
 from groma.formats.errors import Unservable
-from groma.models.cache import RowCache, compacts, slides
+from groma.models.cache import RowCache, RowLayer, compacts, slides
+from groma.models.turns import Kept, States, Turns
 
 READ_TOKENS = {"cpu": 512}
 """How many tokens, padding included, are read in one go, by kind of device; elsewhere READ_MOST."""
@@ -42,31 +42,61 @@ class Decoder:
             )
         self.last = {"logits_to_keep": 1} if "logits_to_keep" in known else {}
 
-    def read(self, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, list[int]]:
-        """Read the prompts: logits (rows, vocabulary) at their ends, and the prompt of each row (short ones first)."""
-        order = sorted(range(len(prompts)), key=lambda number: (len(prompts[number]), tuple(prompts[number])))
-        told = [tuple(prompts[number]) for number in order]
-        lengths = self.index([len(one) for one in told])
-        self.valid = torch.arange(len(told[-1]), device=lengths.device) >= len(told[-1]) - lengths[:, None]
-        self.padded = len(told[0]) < len(told[-1])
-        self.next = lengths[:, None]
+    def read(self, prompts: Sequence[Sequence[int]], turns: Turns | None = None) -> tuple[Tensor, list[int]]:
+        """Read the prompts: logits (rows, vocabulary) at their ends, and the prompt of each row.
+
+        What `turns` holds of a prompt's beginning is not read again.
+        """
+        behind: dict[tuple[int, ...], list[int]] = {}
+        for number in sorted(range(len(prompts)), key=lambda number: (len(prompts[number]), tuple(prompts[number]))):
+            behind.setdefault(tuple(prompts[number]), []).append(number)
         if not self.shrinks:
             self.cache: Cache = DynamicCache(config=self.net.config)
-            return self._read(told, self.cache), order
-        times = Counter(told)
+            told = [one for one, numbers in behind.items() for _ in numbers]
+            self._begin(told)
+            return self._read(told, self.cache), [number for numbers in behind.values() for number in numbers]
+        held = {one: turns.find(one) for one in behind} if turns is not None and len(turns) else {}
         parts: list[tuple[RowCache, Tensor | None]] = []
-        logits = []
-        for group in self._groups(list(times)):
-            cache, taken = RowCache(self.net.config), None
-            found = self._read(group, cache)
-            if any(times[one] > 1 for one in group):
-                taken = self.index([number for number, one in enumerate(group) for _ in range(times[one])])
+        logits, order = [], list[int]()
+        for group in self._groups(list(behind), held):
+            cache, before = self._before(group, held)
+            taken, found = None, self._read(group, cache, before)
+            if any(len(behind[one]) > 1 for one in group):
+                taken = self.index([number for number, one in enumerate(group) for _ in behind[one]])
                 found = found[taken]
+            order += [number for one in group for number in behind[one]]
             parts.append((cache, taken))
             logits.append(found)
+        self._begin([prompts[number] for number in order])
         alone = len(parts) == 1 and parts[0][1] is None
         self.cache = parts[0][0] if alone else RowCache.gathered(self.net.config, parts)
         return torch.cat(logits), order
+
+    def _begin(self, told: Sequence[Sequence[int]]) -> None:
+        """Which places hold a token, and the next position, of each row."""
+        lengths = self.index([len(one) for one in told])
+        self.width = int(lengths.max())
+        self.valid = torch.arange(self.width, device=lengths.device) >= self.width - lengths[:, None]
+        self.padded = int(lengths.min()) < self.width
+        self.next = lengths[:, None]
+
+    def _before(
+        self, group: Sequence[tuple[int, ...]], held: Mapping[tuple[int, ...], tuple[Kept, int] | None]
+    ) -> tuple[RowCache, list[int]]:
+        """What is known of the prompts of a group: a cache with their beginnings, and how long those are."""
+        found = [one for one in (held.get(prompt) for prompt in group) if one is not None]
+        if not found:
+            return RowCache(self.net.config), []
+        parts: list[tuple[RowCache, Tensor | None]] = []
+        for row, length in found:
+            layers = [RowLayer.of(keys, values) for keys, values in row.upto(length)]
+            parts.append((RowCache(self.net.config, layers), None))
+        return RowCache.gathered(self.net.config, parts), [length for _, length in found]
+
+    def states(self, row: int, prompt: int, fed: int) -> States:
+        """A copy of what a row holds: its prompt of so many tokens, and `fed` more."""
+        assert isinstance(self.cache, RowCache)
+        return self.cache.slice(row, self.width - prompt, self.width + fed)
 
     def step(self, tokens: Tensor) -> Tensor:
         """Feed one token to each row, (rows,); the next logits (rows, vocabulary)."""
@@ -90,7 +120,15 @@ class Decoder:
         self.valid, self.next = self.valid[rows], self.next[rows]
         return rows
 
-    def _read(self, prompts: Sequence[Sequence[int]], cache: Cache) -> Tensor:
+    def _read(self, prompts: Sequence[Sequence[int]], cache: Cache, before: Sequence[int] = ()) -> Tensor:
+        """before: how much of each the cache holds; what is left of them is of one length then."""
+        if before:
+            rest = self.index([list(one[start:]) for one, start in zip(prompts, before, strict=True)])
+            starts, ahead = self.index(list(before))[:, None], torch.arange(rest.shape[1], device=self.net.device)
+            widest = max(before)
+            known = torch.arange(widest, device=self.net.device) >= widest - starts
+            mask = torch.cat([known, torch.ones_like(rest, dtype=torch.bool)], -1) if min(before) < widest else None
+            return self._forward(rest, mask, starts + ahead, cache)
         width = max(map(len, prompts))
         if min(map(len, prompts)) == width:
             return self._forward(self.index(list(map(list, prompts))), None, None, cache)
@@ -107,14 +145,27 @@ class Decoder:
         )
         return told.logits[:, -1]
 
-    def _groups(self, prompts: Sequence[tuple[int, ...]]) -> list[list[tuple[int, ...]]]:
-        """Cut `prompts`, ascending in length, into groups that are read together."""
+    def _groups(
+        self, prompts: Sequence[tuple[int, ...]], held: Mapping[tuple[int, ...], tuple[Kept, int] | None]
+    ) -> list[list[tuple[int, ...]]]:
+        """Cut `prompts`, ascending in length, into groups that are read together.
+
+        Those of which a beginning is held go together where equally much is left to read: so no row has a gap.
+        """
         most = READ_TOKENS.get(self.net.device.type, READ_MOST)
         groups: list[list[tuple[int, ...]]] = []
+        by_rest: dict[int, list[tuple[int, ...]]] = {}
         for one in prompts:
-            if not groups or (len(groups[-1]) + 1) * len(one) > most:
-                groups.append([])
-            groups[-1].append(one)
+            known = held.get(one)
+            if known is not None:
+                by_rest.setdefault(len(one) - known[1], []).append(one)
+            elif not groups or (len(groups[-1]) + 1) * len(one) > most:
+                groups.append([one])
+            else:
+                groups[-1].append(one)
+        for rest, some in by_rest.items():
+            each = max(most // rest, 1)
+            groups += [some[start : start + each] for start in range(0, len(some), each)]
         return groups
 
     def index(self, values: Sequence[int] | Sequence[list[int]]) -> Tensor:

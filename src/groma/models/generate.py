@@ -7,7 +7,7 @@ Rows of like length share a batch, equal prompts are read once, and a row that e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -17,6 +17,7 @@ from groma.formats.requests import Stop
 from groma.models.decode import Decoder
 from groma.models.draw import Draws
 from groma.models.model import Model
+from groma.models.turns import Turns
 
 BATCH_TOKENS = 1 << 16
 """No batch has more prompt tokens than this, padding included (a single longer prompt makes a batch of its own)."""
@@ -54,9 +55,13 @@ class Sampled:
     stop: Stop
 
 
-def sample(model: Model, rows: Sequence[Row], *, max_batch: int = 256, exact: bool = False) -> list[Sampled]:
+def sample(
+    model: Model, rows: Sequence[Row], *, max_batch: int = 256, exact: bool = False, turns: Turns | None = None
+) -> list[Sampled]:
     """Go on from every row's prompt; results in the order of `rows`. A row whose context is full stops with "length".
 
+    turns: earlier rows, whose keys and values serve prompts that begin with them; these rows are added. Not with
+    `exact`, which computes every row alone from its beginning.
     Errors: BadInput for a prompt that leaves no room in the context, BadConfig for `exact` on a model not in float32.
     """
     if exact and model.net.dtype != torch.float32:
@@ -66,9 +71,11 @@ def sample(model: Model, rows: Sequence[Row], *, max_batch: int = 256, exact: bo
             expected = f"fewer than {model.context}, the context of {model.name}"
             raise BadInput(f"a prompt of {len(row.prompt_ids)} tokens", expected=expected)
     done: dict[int, Sampled] = {}
+    if turns is not None:
+        turns.check()
     with torch.inference_mode():
         for batch in batches([row.prompt_ids for row in rows], 1 if exact else max_batch):
-            results = _run(model, [rows[number] for number in batch])
+            results = _run(model, [rows[number] for number in batch], None if exact else turns)
             done.update(zip(batch, results, strict=True))
     return [done[number] for number in range(len(rows))]
 
@@ -125,11 +132,11 @@ def _decode(model: Model, ids: Sequence[int]) -> str:
     return str(model.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
 
-def _run(model: Model, rows: list[Row]) -> list[Sampled]:
+def _run(model: Model, rows: list[Row], turns: Turns | None) -> list[Sampled]:
     """Sample one batch to its end."""
     every = [_Live(row, min(row.max_tokens, (model.context or 1 << 62) - len(row.prompt_ids))) for row in rows]
     decoder, steps = Decoder(model.net), max(one.limit for one in every)
-    logits, order = decoder.read([row.prompt_ids for row in rows])
+    logits, order = decoder.read([row.prompt_ids for row in rows], turns)
     live = [every[number] for number in order]
     draws = Draws.of([one.row for one in live], steps, model.device)
     for step in range(steps):
@@ -144,7 +151,18 @@ def _run(model: Model, rows: list[Row]) -> list[Sampled]:
         if not going:
             break
         if decoder.shrinks and 16 * len(going) <= 15 * len(live):
+            _remember(turns, decoder, live, set(range(len(live))) - set(going))
             kept = decoder.shrink(going)
             draws, tokens, live = draws.select(kept), tokens[kept], [live[number] for number in kept.tolist()]
         logits = decoder.step(tokens)
+    _remember(turns, decoder, live, range(len(live)))
     return [one.result(model) for one in every]
+
+
+def _remember(turns: Turns | None, decoder: Decoder, live: Sequence[_Live], rows: Iterable[int]) -> None:
+    """Keep what rows that have ended have read and said; the last token of each was drawn and not read."""
+    if turns is None or not decoder.shrinks:
+        return
+    for number in rows:
+        prompt, said = live[number].row.prompt_ids, live[number].token_ids[:-1]
+        turns.keep((*prompt, *said), len(prompt), decoder.states(number, len(prompt), len(said)))
