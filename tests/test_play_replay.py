@@ -235,6 +235,8 @@ def test_budgets_and_failed_submits_are_the_same_after_resuming(tmp_path):
 class Dial:
     """An environment; `start` is what a changed world would change."""
 
+    repeatable = True
+
     def __init__(self, start: int) -> None:
         self.value = start
 

@@ -27,6 +27,7 @@ class Pile:
     """An environment: a pile of stones, with a record of every pile that was made and closed."""
 
     tools: Sequence[Tool] = ()
+    repeatable = True
 
     def __init__(self, stones: int, made: list[Pile]) -> None:
         self.stones, self.closed, self.made = stones, False, made

@@ -15,8 +15,11 @@ class Environment(Protocol):
     state: what a judge may look at when the episode has ended, as plain values.
     act:   do it, and say what came of it; raises what fails.
     fork:  an independent copy, for parallel branches; raises where there can be none.
+    repeatable: whether acts that stand in a log may be done again, since they have no effect beyond this process.
     """
 
+    @property
+    def repeatable(self) -> bool: ...
     @property
     def tools(self) -> Sequence[Tool]: ...
     @property

@@ -8,5 +8,17 @@ from groma.play.engine import Embodiment, Engine
 from groma.play.fake import FakeEngine
 from groma.play.replay import CallLog, ReplayEngine
 from groma.play.seeds import seed_of
+from groma.play.toolbox import Hung, Toolbox
 
-__all__ = ["Budget", "CallLog", "Embodiment", "Engine", "FakeEngine", "ReplayEngine", "play", "seed_of"]
+__all__ = [
+    "Budget",
+    "CallLog",
+    "Embodiment",
+    "Engine",
+    "FakeEngine",
+    "Hung",
+    "ReplayEngine",
+    "Toolbox",
+    "play",
+    "seed_of",
+]

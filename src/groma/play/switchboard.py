@@ -101,7 +101,12 @@ class Switchboard:
     def _act(
         self, live: Live, request: Act | Fork | Keep, key: CallKey | None, logged: Reply | Failure | None
     ) -> Reply | Failure:
-        """Act in the episode's environment. A logged act is done again, for its effect, and has to say what it said."""
+        """Act in the episode's environment. A logged act is done again, for its effect, and has to say what it said;
+        one with an effect on the world outside is never done twice.
+        """
+        if logged is not None and not all(one.repeatable for one in live.branches.values()):
+            what = f"the task {live.task.id} was interrupted after an act on the world outside, which is not done twice"
+            return Failure("interrupted", "not_repeatable", what)
         answer = take_place(live, request)
         if logged is None:
             self._note((key, answer))

@@ -64,6 +64,7 @@ class TownHall:
     """The hall in a state. `state` is a copy: nobody outside changes it."""
 
     tools = TOOLS
+    repeatable = True
 
     def __init__(self, state: Mapping[str, Any]) -> None:
         self._state: dict[str, Any] = {"acts": [], **copy.deepcopy({**EMPTY, **state})}

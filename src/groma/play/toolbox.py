@@ -1,0 +1,114 @@
+"""A toolbox: Python functions as the environment of an episode.
+
+Every use is an `Act`, so that it is logged, budgeted, watched and replayed. Arguments are checked before a function is
+called. What it returns becomes text (JSON where it is no text), of which the middle is left out where it is too long. A
+function that takes longer than `seconds` is cut off: its thread is abandoned, and the tool is not used again in this
+episode. What a function raises is a Failure, thrown into the system that used it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from groma.formats.errors import BadConfig, BadInput
+from groma.formats.requests import Act, Cost, Reply, Tool
+from groma.formats.schema import checked, tool_of
+
+
+class Hung(Exception):
+    """A tool took too long."""
+
+
+class Toolbox:
+    """An environment of `functions`.
+
+    longest:    characters of an answer; of a longer one the beginning and the end are shown, each half of that.
+    seconds:    how long a function may take.
+    repeatable: whether the functions have no effects beyond their answers. Only then is a toolbox forked, and only then
+                are uses that stand in a log done again; else an episode that goes on from a log ends as interrupted.
+    """
+
+    def __init__(
+        self,
+        functions: Sequence[Callable[..., Any]],
+        *,
+        longest: int = 4000,
+        seconds: float = 10.0,
+        repeatable: bool = False,
+    ) -> None:
+        if longest < 2 or seconds <= 0:
+            raise BadConfig(f"longest is {longest} and seconds {seconds}; choose at least 2 characters, and above 0")
+        self._functions = {function.__name__: function for function in functions}
+        if len(self._functions) < len(functions):
+            raise BadConfig("two tools have one name; give each a name of its own")
+        self.tools: tuple[Tool, ...] = tuple(map(tool_of, functions))
+        self.longest, self.seconds, self.repeatable = longest, seconds, repeatable
+        self._uses: list[dict[str, Any]] = []
+        self._hung: set[str] = set()
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """`acts`: every use, with what was said, or what went wrong."""
+        return {"acts": [dict(one) for one in self._uses]}
+
+    def fork(self) -> Toolbox:
+        if not self.repeatable:
+            raise BadInput(
+                "this toolbox acts on the world outside, of which there is no copy", expected="repeatable=True"
+            )
+        functions = tuple(self._functions.values())
+        copy = Toolbox(functions, longest=self.longest, seconds=self.seconds, repeatable=True)
+        copy._uses = [dict(one) for one in self._uses]
+        return copy
+
+    def close(self) -> None:
+        """There is nothing to give back: a thread that hangs does not keep the process."""
+
+    def act(self, request: Act) -> Reply:
+        """Use a tool. BadInput for one that there is not and for arguments that it does not take, Hung for one that
+        takes too long, and whatever it raises.
+        """
+        use: dict[str, Any] = {"tool": request.tool, "arguments": dict(request.arguments), "said": "", "did": False}
+        self._uses.append(use)
+        tool = next((one for one in self.tools if one.name == request.tool), None)
+        if tool is None:
+            names = ", ".join(self._functions) or "none"
+            raise BadInput(f"there is no tool {request.tool!r}", expected=f"one of {names}")
+        if tool.name in self._hung:
+            raise Hung(f"{tool.name} did not come back from an earlier use")
+        arguments = checked(tool, request.arguments)
+        begun = time.perf_counter()
+        use["said"], use["did"] = self._shown(self._called(tool.name, arguments)), True
+        return Reply(text=use["said"], stop="end", cost=Cost(calls=1, seconds=time.perf_counter() - begun))
+
+    def _called(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        """What the function returns, called in a thread of its own, so that it can be left behind."""
+        found: list[Any] = []
+
+        def call() -> None:
+            try:
+                found.append((self._functions[name](**arguments), None))
+            except BaseException as error:
+                found.append((None, error))
+
+        thread = threading.Thread(target=call, name=f"tool {name}", daemon=True)
+        thread.start()
+        thread.join(self.seconds)
+        if not found:
+            self._hung.add(name)
+            raise Hung(f"{name} did not come back within {self.seconds:g} seconds")
+        value, error = found[0]
+        if error is not None:
+            raise error
+        return value
+
+    def _shown(self, value: Any) -> str:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        if len(text) <= self.longest:
+            return text
+        half = self.longest // 2
+        return f"{text[:half]}\n[{len(text) - 2 * half} characters left out]\n{text[-half:]}"

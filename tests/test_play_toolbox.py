@@ -1,0 +1,268 @@
+"""Tools from Python functions: schemas, checked arguments, cut answers, cut-off calls, and no act done twice."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from groma.formats.errors import BadConfig, BadInput
+from groma.formats.messages import Message
+from groma.formats.requests import Act, Failed, Generate, Tool
+from groma.formats.schema import checked, tool_of
+from groma.formats.task import Posed, Task
+from groma.formats.transcript import Played, Transcript
+from groma.play import Budget, CallLog, FakeEngine, Toolbox, play
+from groma.systems import System
+from groma.systems.asking import act
+
+
+def pay(to: str, coins: int, why: str | None = None, kind: Literal["gift", "debt"] = "gift") -> str:
+    """Move coins
+    to somebody.
+
+    to: whom to pay.
+    coins: how many.
+    """
+    return f"{to} {coins + 1} {why} {kind}"
+
+
+def total(numbers: list[float], weights: dict[str, float]) -> float:
+    return sum(numbers)
+
+
+PAY = tool_of(pay)
+
+
+def test_the_schema_is_read_from_the_signature_and_the_docstring() -> None:
+    assert (
+        Tool(
+            "pay",
+            "Move coins to somebody.",
+            {
+                "type": "object",
+                "properties": {
+                    "to": {"type": "string", "description": "whom to pay."},
+                    "coins": {"type": "integer", "description": "how many."},
+                    "why": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None},
+                    "kind": {"enum": ["gift", "debt"], "default": "gift"},
+                },
+                "required": ["to", "coins"],
+            },
+        )
+        == PAY
+    )
+    assert tool_of(total).parameters["properties"] == {
+        "numbers": {"type": "array", "items": {"type": "number"}},
+        "weights": {"type": "object", "additionalProperties": {"type": "number"}},
+    }
+
+
+def no_type(to) -> str:  # type: ignore[no-untyped-def]
+    return ""
+
+
+def odd_type(to: Path) -> str:
+    return ""
+
+
+def any_number(*to: str) -> str:
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [(no_type, "to of the tool no_type has no type"), (odd_type, "choose str, int"), (any_number, "takes [*]to; give")],
+)
+def test_a_function_that_is_no_tool_is_refused(function: Any, says: str) -> None:
+    with pytest.raises(BadConfig, match=says):
+        tool_of(function)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"to": "ben", "coins": 2}, {"to": "ben", "coins": 2}),
+        ({"to": "ben", "coins": "2"}, {"to": "ben", "coins": 2}),
+        ({"to": "2", "coins": 2}, {"to": "2", "coins": 2}),
+        (
+            {"to": "ben", "coins": 2, "why": None, "kind": "debt"},
+            {"to": "ben", "coins": 2, "why": None, "kind": "debt"},
+        ),
+    ],
+)
+def test_arguments_that_fit_are_taken(arguments: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert checked(PAY, arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"to": "ben"}, "wants a value for coins"),
+        ({"to": "ben", "coins": 2, "how": "fast"}, "no argument 'how'.*to, coins, why, kind"),
+        ({"to": "ben", "coins": "two"}, "coins is 'two'.*integer"),
+        ({"to": "ben", "coins": 2.5}, "coins is 2.5.*integer"),
+        ({"to": "ben", "coins": True}, "coins is True.*integer"),
+        ({"to": 7, "coins": 2}, "to is 7.*string"),
+        ({"to": "ben", "coins": 2, "why": 3}, "why is 3.*string or null"),
+        ({"to": "ben", "coins": 2, "kind": "loan"}, "kind is 'loan'.*one of 'gift', 'debt'"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named_with_what_would(arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        checked(PAY, arguments)
+    assert re.search(says, str(caught.value), re.DOTALL)
+
+
+def test_lists_and_mappings_are_looked_into() -> None:
+    tool = tool_of(total)
+    assert checked(tool, {"numbers": "[1, 2.5]", "weights": {"a": 1}}) == {"numbers": [1, 2.5], "weights": {"a": 1}}
+    for wrong in ({"numbers": [1, "x"], "weights": {}}, {"numbers": [], "weights": {"a": "x"}}):
+        with pytest.raises(BadInput):
+            checked(tool, wrong)
+
+
+TASK = Task("t", Posed((Message("user", "go"),)), {}, "test")
+
+
+def used(box: Toolbox, *uses: tuple[str, dict[str, Any]], **options: Any) -> Played:
+    """Every use, and what was said or what went wrong with it."""
+
+    def uses_all(posed: Posed) -> Iterator[object]:
+        heard = []
+        for tool, arguments in uses:
+            try:
+                heard.append((yield from act(tool, **arguments)))
+            except Failed as failed:
+                heard.append(f"{failed.failure.boundary} {failed.failure.kind}: {failed.failure.message}")
+        return Transcript(posed.messages, "|".join(heard))
+
+    (one,) = play(System("uses", uses_all), [TASK], {}, open_environment=lambda task: box, **options)
+    return one
+
+
+def answer(box: Toolbox, *uses: tuple[str, dict[str, Any]], **options: Any) -> str:
+    one = used(box, *uses, **options)
+    assert one.transcript is not None
+    return one.transcript.answer
+
+
+def test_functions_are_used_and_their_uses_are_the_state() -> None:
+    one = used(Toolbox([pay, total]), ("pay", {"to": "ben", "coins": "2"}), ("total", {"numbers": [1], "weights": {}}))
+    assert one.transcript is not None and one.transcript.answer == "ben 3 None gift|1"
+    assert one.transcript.state is not None
+    assert [use["said"] for use in one.transcript.state["acts"]] == ["ben 3 None gift", "1"]
+    assert one.cost["environment"].calls == 2
+
+
+def broken() -> str:
+    raise ZeroDivisionError("by nothing")
+
+
+def listing() -> dict[str, list[int]]:
+    return {"café": [1, 2]}
+
+
+def test_what_goes_wrong_is_a_failure_and_no_crash() -> None:
+    box = Toolbox([pay, broken, listing])
+    said = answer(box, ("broken", {}), ("sing", {}), ("pay", {"to": "ben"}), ("listing", {})).split("|")
+    assert said[0].startswith("environment ZeroDivisionError: by nothing")
+    assert "there is no tool 'sing'" in said[1] and "pay, broken, listing" in said[1]
+    assert "wants a value for coins" in said[2]
+    assert said[3] == '{"café": [1, 2]}'
+    assert [use["did"] for use in box.state["acts"]] == [False, False, False, True]
+
+
+def long_text(length: int) -> str:
+    return "".join(chr(97 + number % 26) for number in range(length))
+
+
+def test_of_a_long_answer_the_middle_is_left_out() -> None:
+    said = answer(Toolbox([long_text], longest=40), ("long_text", {"length": 100}))
+    assert said == f"{long_text(100)[:20]}\n[60 characters left out]\n{long_text(100)[-20:]}"
+    assert answer(Toolbox([long_text], longest=40), ("long_text", {"length": 40})) == long_text(40)
+
+
+RELEASE = threading.Event()
+
+
+def hangs() -> str:
+    RELEASE.wait(30)
+    return "late"
+
+
+def test_a_tool_that_hangs_is_cut_off_and_not_used_again() -> None:
+    said = answer(Toolbox([hangs, pay], seconds=0.2), ("hangs", {}), ("hangs", {}), ("pay", {"to": "ben", "coins": 1}))
+    RELEASE.set()
+    first, second, third = said.split("|")
+    assert "Hung: hangs did not come back within 0.2 seconds" in first
+    assert "did not come back from an earlier use" in second and third == "ben 2 None gift"
+
+
+def test_a_budget_of_uses_holds_for_tools() -> None:
+    said = answer(Toolbox([listing]), ("listing", {}), ("listing", {}), budget={"environment": Budget(calls=1)})
+    assert "budget calls" in said.split("|")[1]
+
+
+DONE: list[str] = []
+
+
+def deed(what: str) -> str:
+    DONE.append(what)
+    return "done"
+
+
+def acts_and_asks(posed: Posed) -> Iterator[object]:
+    yield from act("deed", what="a")
+    reply = yield Generate(prompt=posed.messages)
+    return Transcript(posed.messages, reply.text)
+
+
+@pytest.mark.parametrize("repeatable", [False, True])
+def test_an_act_on_the_world_outside_is_never_done_twice(tmp_path: Path, repeatable: bool) -> None:
+    def stops(request: object, seed: int) -> str:
+        raise KeyboardInterrupt
+
+    def once(engine: Any) -> Played:
+        (one,) = play(
+            System("acts", acts_and_asks),
+            [TASK],
+            {"assistant": FakeEngine(engine)},
+            open_environment=lambda task: Toolbox([deed], repeatable=repeatable),
+            log=CallLog(tmp_path / "log.jsonl"),
+        )
+        return one
+
+    DONE.clear()
+    with pytest.raises(KeyboardInterrupt):
+        once(stops)
+    again = once(lambda request, seed: "hello")
+    assert ["a"] * (2 if repeatable else 1) == DONE
+    if repeatable:
+        assert again.transcript is not None and again.transcript.answer == "hello"
+    else:
+        assert again.failure is not None and (again.failure.boundary, again.failure.kind) == (
+            "interrupted",
+            "not_repeatable",
+        )
+
+
+def test_only_a_repeatable_toolbox_is_forked() -> None:
+    box = Toolbox([pay], repeatable=True)
+    box.act(Act(tool="pay", arguments={"to": "ben", "coins": 1}))
+    copy = box.fork()
+    copy.act(Act(tool="pay", arguments={"to": "ben", "coins": 1}))
+    assert (len(box.state["acts"]), len(copy.state["acts"])) == (1, 2)
+    with pytest.raises(BadInput, match="no copy"):
+        Toolbox([pay]).fork()
+
+
+def test_a_toolbox_refuses_what_makes_no_sense() -> None:
+    with pytest.raises(BadConfig, match="two tools have one name"):
+        Toolbox([pay, pay])
+    with pytest.raises(BadConfig, match="seconds 0"):
+        Toolbox([pay], seconds=0)
