@@ -76,7 +76,11 @@ def any_number(*to: str) -> str:
 
 @pytest.mark.parametrize(
     ("function", "says"),
-    [(no_type, "to of the tool no_type has no type"), (odd_type, "choose str, int"), (any_number, "takes [*]to; give")],
+    [
+        (no_type, "to of the tool no_type has no type"),
+        (odd_type, "choose str, int"),
+        (any_number, "takes to without a name"),
+    ],
 )
 def test_a_function_that_is_no_tool_is_refused(function: Any, says: str) -> None:
     with pytest.raises(BadConfig, match=says):

@@ -1,62 +1,119 @@
 """`agent`: the model with tools. It calls one, reads what comes of it, and goes on until it says something else.
 
-A call is a turn of its own in plain words, "use TOOL: a, b.", with the values of the tool's parameters in their order;
-any other turn is the answer. A call that is none (an unknown tool, too many values, too few) is answered in words, as a
-tool would, and costs a step. After `max_steps` calls without an answer the episode ends as it stands.
+What it is told, which tools it may use and which steps it takes is its scaffold (`formats/scaffold.py`). A call that is
+none (an unknown tool, too many values, too few) is answered in words, as a tool would, and costs a step. The episode
+ends with an answer, with the tool that finishes, after `max_steps` calls ("steps"), or after more malformed ones in a
+row than `retries` ("malformed"); what was done stands.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
 
-from groma.formats.errors import BadConfig
 from groma.formats.messages import Message, ToolCall
-from groma.formats.requests import Act, Answered, Asked, Episode, Failed, Generate, Tool
+from groma.formats.requests import Act, Asked, Episode, Failed, Generate, Reply, Tool
+from groma.formats.scaffold import Scaffold
 from groma.formats.task import Posed
 from groma.formats.transcript import Transcript
+from groma.systems.calls import calls_in, written
+from groma.systems.chat import with_system
 
-_CALL = re.compile(r"^\s*use\s+(?P<tool>\w+)\s*(?::\s*(?P<values>.*?))?\s*\.?\s*$", re.IGNORECASE | re.DOTALL)
+PLAIN = Scaffold()
 
 
 def agent(
-    posed: Posed, *, player: str = "assistant", max_tokens: int = 256, temperature: float = 1.0, max_steps: int = 8
+    posed: Posed,
+    *,
+    player: str = "assistant",
+    scaffold: Scaffold = PLAIN,
+    max_tokens: int = 256,
+    temperature: float = 1.0,
 ) -> Episode:
-    """The tool loop. BadConfig where `max_steps` is below one."""
-    if max_steps < 1:
-        raise BadConfig(f"max_steps is {max_steps}; choose at least 1")
-    messages = posed.messages
-    for _ in range(max_steps):
-        reply = yield Generate(prompt=messages, player=player, max_tokens=max_tokens, temperature=temperature)
-        messages = (*messages, Message("assistant", reply.text))
-        asked = _CALL.match(reply.text)
-        if asked is None:
-            return Transcript(messages, reply.text, stop=reply.stop)
-        said = yield from _used(asked["tool"].lower(), asked["values"] or "", posed.tools)
-        messages = (*messages, Message("tool", said))
-    return Transcript(messages, "", stop="steps")
+    """The tool loop, as `scaffold` says."""
+    tools = tuple(one for one in posed.tools if scaffold.tools is None or one.name in scaffold.tools)
+    return _Agent(player, scaffold, tools, max_tokens, temperature).run(posed)
 
 
-def _used(name: str, values: str, tools: Sequence[Tool]) -> Generator[Asked, Answered, str]:
-    """What the tool says, or what is wrong with the call."""
-    call = parsed(name, values, tools)
-    if isinstance(call, str):
-        return call
-    try:
-        reply = yield Act(tool=call.name, arguments=call.arguments)
-    except Failed as failed:
-        return f"{call.name} failed: {failed.failure.message}"
-    return reply.text  # type: ignore[union-attr]
+@dataclass(slots=True)
+class _Agent:
+    """An agent at work: `messages` is the conversation so far."""
 
+    player: str
+    scaffold: Scaffold
+    tools: tuple[Tool, ...]
+    max_tokens: int
+    temperature: float
+    messages: tuple[Message, ...] = ()
+    steps: int = 0
+    malformed: int = 0
 
-def parsed(name: str, values: str, tools: Sequence[Tool]) -> ToolCall | str:
-    """The call, or in words why it is none. The last parameter takes what is left, commas and all."""
-    tool = next((tool for tool in tools if tool.name == name), None)
-    if tool is None:
-        return f"there is no tool {name}."
-    names = list(tool.parameters.get("properties", {}))
-    given = [value.strip() for value in values.split(",", max(len(names) - 1, 0))] if values.strip() else []
-    if len(given) != len(names) or not all(given):
-        wants = ", ".join(names) or "nothing"
-        return f"{name} wants {wants}."
-    return ToolCall(name, dict(zip(names, given, strict=True)))
+    def run(self, posed: Posed) -> Episode:
+        scaffold = self.scaffold
+        self.messages = with_system(posed.messages, scaffold.charter)
+        if scaffold.memory:
+            said = yield from self._use(ToolCall(scaffold.memory))
+            self.messages = (*self.messages, Message("tool", said))
+        if "plan" in scaffold.steps:
+            yield from self._asked("plan", "")
+        while True:
+            answer, stop = yield from self._act()
+            if stop == "end" and "check" in scaffold.steps and self.steps < scaffold.max_steps:
+                self.steps += 1
+                if (yield from self._asked("check", "")).startswith("no"):
+                    continue
+            return Transcript(self.messages, answer, stop=stop)
+
+    def _act(self) -> Generator[Asked, Any, tuple[str, str]]:
+        """Call tools until there is an answer, or no more may be called: the answer, and why it ended."""
+        while self.steps < self.scaffold.max_steps:
+            reply = yield from self._say(self.scaffold.protocol == "native")
+            calls = calls_in(reply, self.tools, self.scaffold.protocol)
+            if not calls:
+                return reply.text, reply.stop
+            for call in calls:
+                self.steps += 1
+                if isinstance(call, ToolCall) and call.name == self.scaffold.finish:
+                    return ", ".join(map(str, call.arguments.values())), "end"
+                said = call if isinstance(call, str) else (yield from self._use(call))
+                self.malformed = self.malformed + 1 if isinstance(call, str) else 0
+                self.messages = (*self.messages, Message("tool", said))
+            if self.malformed > self.scaffold.retries:
+                return "", "malformed"
+        return "", "steps"
+
+    def _say(self, with_tools: bool) -> Generator[Asked, Any, Reply]:
+        reply: Reply = yield Generate(
+            prompt=self.messages,
+            player=self.player,
+            tools=self.tools if with_tools else (),
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+        )
+        self.messages = (*self.messages, Message("assistant", reply.text, tool_calls=reply.tool_calls))
+        return reply
+
+    def _asked(self, step: str, call: str) -> Generator[Asked, Any, str]:
+        """What the agent says to itself in a step, in lower case."""
+        words = self.scaffold.prompts[step].replace("{call}", call)
+        *before, last = self.messages
+        if last.role == "user":  # templates want the roles to alternate
+            self.messages = (*before, Message("user", f"{last.content}\n\n{words}"))
+        else:
+            self.messages = (*self.messages, Message("user", words))
+        reply = yield from self._say(False)
+        return reply.text.strip().lower()
+
+    def _use(self, call: ToolCall) -> Generator[Asked, Any, str]:
+        """What the tool says, or why it said nothing."""
+        own = call.name in self.scaffold.own and "reflect" in self.scaffold.steps
+        if own and not (yield from self._asked("reflect", written(call))).startswith("yes"):
+            return f"{call.name} was left alone."
+        try:
+            reply: Reply = yield Act(tool=call.name, arguments=call.arguments)
+        except Failed as failed:
+            if failed.failure.boundary in ("interrupted", "budget"):
+                raise
+            return f"{call.name} failed: {failed.failure.message}"
+        return reply.text

@@ -22,17 +22,17 @@ def chat(
     system_prompt: str = "",
 ) -> Episode:
     """One turn. `system_prompt` stands before what the task's own system message says, in the same message."""
-    messages = _with_system(posed.messages, system_prompt)
+    messages = with_system(posed.messages, system_prompt)
     if posed.choices:
         return (yield from choose(posed, Score(prompt=messages, answers=posed.choices, player=player)))
     reply = yield Generate(prompt=messages, player=player, max_tokens=max_tokens, temperature=temperature)
     return Transcript((*messages, Message("assistant", reply.text)), reply.text, stop=reply.stop)
 
 
-def _with_system(messages: tuple[Message, ...], system_prompt: str) -> tuple[Message, ...]:
-    # Chat templates allow one system message at most, so two become one.
-    if not system_prompt:
+def with_system(messages: tuple[Message, ...], words: str) -> tuple[Message, ...]:
+    """`messages` with `words` before what the system message says: templates allow one at most, so two become one."""
+    if not words:
         return messages
     own = messages[0].role == "system"
-    text = f"{system_prompt}\n\n{messages[0].content}" if own else system_prompt
+    text = f"{words}\n\n{messages[0].content}" if own else words
     return (Message("system", text), *messages[own:])

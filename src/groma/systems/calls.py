@@ -1,0 +1,50 @@
+"""How an agent's calls are read from what its model says: in plain words, or as its chat template has them.
+
+In words a call is a turn of its own, "use TOOL: a, b.", with the values of the tool's parameters in their order; the
+last takes what is left, commas and all. What looks like a call and is none is told in words, so that it can be mended.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from groma.formats.messages import ToolCall
+from groma.formats.requests import Reply, Tool
+
+_CALL = re.compile(r"^\s*use\s+(?P<tool>\w+)\s*(?::\s*(?P<values>.*?))?\s*\.?\s*$", re.IGNORECASE | re.DOTALL)
+_MARKS = ("<tool_call>", "[TOOL_CALLS]", "<|python_tag|>")
+
+
+def calls_in(reply: Reply, tools: Sequence[Tool], protocol: str) -> Sequence[ToolCall | str]:
+    """The calls of a reply, each a call, or in words why it is none; empty where the reply is an answer."""
+    if protocol == "text":
+        asked = _CALL.match(reply.text)
+        return [parsed(asked["tool"].lower(), asked["values"] or "", tools)] if asked else []
+    if not reply.tool_calls and any(mark in reply.text for mark in _MARKS):
+        return ["that is no call: give one JSON object with a name and arguments."]
+    return [_known(call, tools) for call in reply.tool_calls]
+
+
+def parsed(name: str, values: str, tools: Sequence[Tool]) -> ToolCall | str:
+    """A call in words, or why it is none. The last parameter takes what is left, commas and all."""
+    tool = next((tool for tool in tools if tool.name == name), None)
+    if tool is None:
+        return f"there is no tool {name}."
+    names = list(tool.parameters.get("properties", {}))
+    given = [value.strip() for value in values.split(",", max(len(names) - 1, 0))] if values.strip() else []
+    if len(given) != len(names) or not all(given):
+        wants = ", ".join(names) or "nothing"
+        return f"{name} wants {wants}."
+    return ToolCall(name, dict(zip(names, given, strict=True)))
+
+
+def _known(call: ToolCall, tools: Sequence[Tool]) -> ToolCall | str:
+    names = [tool.name for tool in tools]
+    return call if call.name in names else f"there is no tool {call.name}. there are {', '.join(names) or 'none'}."
+
+
+def written(call: ToolCall) -> str:
+    """A call in words."""
+    values = ", ".join(map(str, call.arguments.values()))
+    return f"use {call.name}: {values}" if values else f"use {call.name}"
