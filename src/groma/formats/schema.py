@@ -45,12 +45,7 @@ def tool_of(function: Callable[..., Any]) -> Tool:
     required = []
     for name, one in inspect.signature(function).parameters.items():
         if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD, one.POSITIONAL_ONLY):
-            what = (
-                "*" * (1 + (one.kind is one.VAR_KEYWORD)) + name
-                if one.kind is not one.POSITIONAL_ONLY
-                else f"{name}, /"
-            )
-            raise BadConfig(f"the tool {function.__name__} takes {what}; give every parameter a name of its own")
+            raise BadConfig(f"the tool {function.__name__} takes {name} without a name; give it one (no *, ** or /)")
         if name not in hints:
             raise BadConfig(f"the parameter {name} of the tool {function.__name__} has no type; write {name}: str, say")
         properties[name] = _schema(hints[name], f"{function.__name__}: {name}")
