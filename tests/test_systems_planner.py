@@ -29,7 +29,7 @@ def right_turns(task: Task) -> list[str]:
 
 
 def guesser(task: Task, first: str = "") -> Any:
-    """Says `first`, then any of the right turns, or a wrong one, by chance; its verdict counts right turns in right order."""
+    """Says `first`, then right and wrong turns by chance; its verdict counts right turns in the right order."""
     turns, firsts = right_turns(task), [first] * bool(first)
     wrong = ["use erase: one.", "use sing.", "done, i think.", f"use post: {task.gold['asker']}, nothing."]
 
