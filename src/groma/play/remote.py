@@ -1,0 +1,219 @@
+"""A player behind an OpenAI-compatible server: vLLM, llama.cpp, Ollama, `transformers serve`, or a provider.
+
+Messages go to /chat/completions, plain text to /completions, `parallel` requests at a time. A busy or broken server
+(no connection, a timeout, status 408, 409, 429 or 5xx, half a reply, a reply that is not the JSON that it should be) is
+asked again, up to `retries` times, after 0.5, 1, 2 … seconds or as long as it says (Retry-After, at most a minute);
+then, and at once for what the server refuses, the request is a Failure, and its siblings go on. The key is read from
+the environment when a request is made, and stands in no log and no message.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import queue
+import threading
+import time
+import urllib.parse
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from groma.formats.errors import BadConfig, Unservable
+from groma.formats.messages import Message, ToolCall
+from groma.formats.requests import Cost, Failure, Generate, Reply, Request, Stop, Tool
+
+RETRIED = (408, 409, 429, 500, 502, 503, 504, 529)
+LONGEST_WAIT = 60.0
+STOPS: Mapping[str, Stop] = {"stop": "end", "length": "length", "tool_calls": "end"}
+
+
+class Broken(Exception):
+    """A reply that is none; `again`: it may be asked for again, after `wait` seconds where the server says so."""
+
+    def __init__(self, kind: str, message: str, again: bool, wait: float | None = None) -> None:
+        super().__init__(message)
+        self.kind, self.again, self.wait = kind, again, wait
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where a server is, and how it is asked. `base`: its URL up to and with "/v1"."""
+
+    base: str
+    model: str
+    key_from: str = "OPENAI_API_KEY"
+    timeout: float = 120.0
+    retries: int = 4
+    first_wait: float = 0.5
+
+    def __post_init__(self) -> None:
+        parts = urllib.parse.urlsplit(self.base)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise BadConfig(f"the server {self.base!r} is no URL; give http://host:port/v1, say")
+        if self.timeout <= 0 or self.retries < 0:
+            raise BadConfig(f"timeout {self.timeout} and retries {self.retries}: choose above 0, and 0 or more")
+
+    def post(self, path: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+        """The answer to a POST as JSON, and how often it was asked for. Broken where there is none in the end."""
+        for tried in range(self.retries + 1):
+            try:
+                return self._post(path, body), tried + 1
+            except Broken as broken:
+                if not broken.again or tried == self.retries:
+                    raise Broken(broken.kind, f"{broken} (asked {tried + 1} times)", False) from broken
+                wait = self.first_wait * 2**tried if broken.wait is None else broken.wait
+                time.sleep(min(wait, LONGEST_WAIT))
+        raise AssertionError("the last try returns or raises")
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        parts = urllib.parse.urlsplit(self.base)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(parts.hostname or "", parts.port, timeout=self.timeout)
+        key = os.environ.get(self.key_from)
+        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+        try:
+            connection.request("POST", parts.path.rstrip("/") + path, json.dumps(body).encode(), headers)
+            answer = connection.getresponse()
+            text = answer.read()
+        except TimeoutError as error:
+            raise Broken("timeout", f"{self.base} did not answer within {self.timeout:g} seconds", True) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise Broken("no_connection", f"{self.base}: {type(error).__name__}: {error}", True) from error
+        finally:
+            connection.close()
+        if answer.status != 200:
+            said = text.decode(errors="replace").strip()[:300]
+            wait = answer.headers.get("Retry-After", "")
+            raise Broken(
+                f"status_{answer.status}",
+                f"{self.base}{path} answered {answer.status}: {said}",
+                answer.status in RETRIED,
+                float(wait) if wait.replace(".", "", 1).isdigit() else None,
+            )
+        try:
+            found = json.loads(text)
+        except ValueError as error:
+            raise Broken("bad_json", f"{self.base}{path} answered no JSON: {text[:120]!r}", True) from error
+        if not isinstance(found, dict):
+            raise Broken("bad_json", f"{self.base}{path} answered a {type(found).__name__}: {text[:120]!r}", True)
+        return found
+
+
+class RemoteEngine:
+    """An engine (play/engine.py) whose requests a server answers, at most `parallel` at a time."""
+
+    def __init__(self, server: Server, *, parallel: int = 16) -> None:
+        if parallel < 1:
+            raise BadConfig(f"parallel is {parallel}; choose at least 1")
+        self.server = server
+        self._answered: queue.SimpleQueue[tuple[int, Reply | Failure]] = queue.SimpleQueue()
+        self._workers = ThreadPoolExecutor(parallel, thread_name_prefix="remote")
+        self._owed = 0
+        self._closed = threading.Event()
+
+    def submit(self, ticket: int, request: Request, seed: int) -> None:
+        """Take a request. Unservable for one that such servers do not answer."""
+        path, body = asked(self.server.model, request, seed)
+        self._owed += 1
+        self._workers.submit(self._ask, ticket, path, body)
+
+    def poll(self) -> list[tuple[int, Reply | Failure]]:
+        if not self._owed:
+            return []
+        found = [self._answered.get()]
+        while not self._answered.empty():
+            found.append(self._answered.get())
+        self._owed -= len(found)
+        return found
+
+    def close(self) -> None:
+        """Ask nothing more; what is on its way is not waited for."""
+        self._closed.set()
+        self._workers.shutdown(wait=False, cancel_futures=True)
+
+    def _ask(self, ticket: int, path: str, body: Mapping[str, Any]) -> None:
+        began = time.perf_counter()
+        answer: Reply | Failure
+        if self._closed.is_set():
+            return
+        try:
+            found, calls = self.server.post(path, body)
+            answer = answered(found, calls, time.perf_counter() - began)
+        except Broken as broken:
+            answer = Failure("engine", broken.kind, str(broken))
+        except Exception as error:  # a worker never dies: whoever polls would wait for it for ever
+            answer = Failure("engine", type(error).__name__, str(error))
+        self._answered.put((ticket, answer))
+
+
+def asked(model: str, request: Request, seed: int) -> tuple[str, dict[str, Any]]:
+    """The path and the body of a request; the seed is given in 31 bits, for servers that honour one."""
+    if not isinstance(request, Generate):
+        raise Unservable(f"a server answers Generate, not {type(request).__name__}(player={request.player!r})")
+    if request.edits or request.prefill or (not isinstance(request.prompt, str) and isinstance(request.prompt[0], int)):
+        what = "edits" if request.edits else "prefill" if request.prefill else "a prompt of token ids"
+        raise Unservable(f"a server cannot serve Generate(player={request.player!r}) with {what}: leave it out")
+    body: dict[str, Any] = {
+        "model": model,
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "seed": seed % (1 << 31),
+    }
+    if request.top_k:
+        body["top_k"] = request.top_k
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.logprobs:
+        raise Unservable(f"a server's log-probabilities are not read (player={request.player!r}): leave logprobs out")
+    if isinstance(request.prompt, str):
+        return "/completions", {**body, "prompt": request.prompt}
+    if request.tools:
+        body["tools"] = [_tool(one) for one in request.tools]
+    messages = [_message(one) for one in request.prompt if isinstance(one, Message)]
+    return "/chat/completions", {**body, "messages": messages}
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    told = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
+    return {"type": "function", "function": told}
+
+
+def _message(message: Message) -> dict[str, Any]:
+    plain: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        plain["tool_calls"] = [
+            {
+                "id": call.id or f"call_{number}",
+                "type": "function",
+                "function": {"name": call.name, "arguments": json.dumps(dict(call.arguments))},
+            }
+            for number, call in enumerate(message.tool_calls)
+        ]
+    return plain
+
+
+def answered(found: Mapping[str, Any], calls: int, seconds: float) -> Reply:
+    """A reply from what a server answered. Broken where parts are missing."""
+    try:
+        (choice, *_) = found["choices"]
+        said = choice.get("message")
+        text = (said.get("content") or "") if said is not None else choice["text"]
+        usage = found.get("usage") or {}
+        cost = Cost(int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0), 1, seconds)
+        tools = tuple(_call(one) for one in (said or {}).get("tool_calls") or ())
+        stop = STOPS.get(choice.get("finish_reason") or "stop", "end")
+        return Reply(text=str(text), tool_calls=tools, stop=stop, cost=cost)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        shown = json.dumps(found)[:120]
+        raise Broken("bad_reply", f"the server's answer has not the form of a completion: {shown}", False) from error
+
+
+def _call(plain: Mapping[str, Any]) -> ToolCall:
+    function = plain["function"]
+    given = function.get("arguments") or "{}"
+    arguments = json.loads(given) if isinstance(given, str) else given
+    return ToolCall(function["name"], arguments, str(plain.get("id") or ""))
