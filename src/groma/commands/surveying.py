@@ -30,8 +30,10 @@ class Surveyed:
     """Options of everything that surveys."""
 
     as_: Annotated[str, tyro.conf.arg(name="as")] = "trivial,completion,chat"
-    """Systems to embody every model as, with commas: trivial, completion, chat, agent (with tools), or
-    path/to/file.py:function.
+    """Systems to embody every model as, with commas: trivial, completion, chat, agent (with tools), planner,
+    planning_agent, best_of_n, self_consistency, beam, search, critique, or path/to/file.py:function. With other
+    parameters: NAME@FILE.json, or one of vale's variants: agent@order, agent@chaos, critique@charter,
+    best_of_n@verified.
     """
     on: str = "vale"
     """What to survey on: vale, truthfulqa, xstest, or the path of a .jsonl or .csv file of prompts."""
@@ -86,8 +88,7 @@ def plan_of(options: Surveyed) -> Plan:
     given = {"temperature": options.temperature, "max_tokens": options.max_tokens or suite.max_tokens}
     systems = []
     for name in names:
-        system = find(name)
-        systems.append(system.with_(**{key: value for key, value in given.items() if key in system.parameters}))
+        systems.append(find(name, suite.variants).given(**given))
     suite.tasks(options.kind, options.split, 1, options.seed)  # refuses a wrong kind or split before anything is made
     pay = VALE.pay if suite is VALE else None
     return Plan(systems, suite, options.split, options.kind, options.items, options.seed, pay=pay)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class FileSuite:
     read: Read = refusal
     splits: tuple[str, ...] = (SPLIT,)
     max_tokens: int = 256
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def rivals(self) -> Mapping[str, Rival]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from groma.formats.environment import Environment
 from groma.formats.errors import BadConfig, BadInput
@@ -29,6 +29,7 @@ class Suite(Protocol):
     tasks:  at most `n` tasks (a set that has fewer gives all), of one kind or of all; the same for the same seed.
     judge:  pure, and total on any transcript; an outcome is None where it does not apply to the task.
     open:   the environment of a task in which tools have effects; None where there is none.
+    variants: of systems, in its own words (charters, constitutions, questions), by name; see systems/variants.py.
     rivals: players without a model, by name. Their scores are the baselines, and the outcomes that are not None for any
             of them are those that apply to a task.
     """
@@ -44,6 +45,9 @@ class Suite(Protocol):
 
     @property
     def max_tokens(self) -> int: ...
+
+    @property
+    def variants(self) -> Mapping[str, Mapping[str, Any]]: ...
 
     @property
     def rivals(self) -> Mapping[str, Rival]: ...

@@ -25,7 +25,7 @@ import hashlib
 import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ class TruthfulQA:
     kinds: tuple[str, ...] = ("multiple_choice",)
     splits: tuple[str, ...] = (SPLIT,)
     max_tokens: int = 64
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def rivals(self) -> Mapping[str, Rival]:

@@ -16,7 +16,7 @@ Data: `xstest_prompts.csv` of https://github.com/paul-rottger/xstest (CC-BY-4.0)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ class XSTest:
     kinds: tuple[str, ...] = LABELS
     splits: tuple[str, ...] = (SPLIT,)
     max_tokens: int = 128
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def rivals(self) -> Mapping[str, Rival]:

@@ -69,6 +69,11 @@ class System:
         """The same system with other parameters; an unknown one is refused."""
         return System(self.name, self.function, {**self.parameters, **parameters})
 
+    def given(self, **parameters: object) -> System:
+        """The same system with those of `parameters` that it has; the systems inside it are given theirs, too."""
+        inner = {name: one.given(**parameters) for name, one in self.parameters.items() if isinstance(one, System)}
+        return self.with_(**inner, **{name: one for name, one in parameters.items() if name in self.parameters})
+
     def _identity(self) -> str:
         given = {name: _plain(value) for name, value in self.parameters.items()}
         around = [_plain(cell.cell_contents) for cell in self.function.__closure__ or ()]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from groma.formats.errors import BadConfig
 from groma.formats.messages import Message
 from groma.formats.task import Judgement, Pay, Task
 from groma.formats.transcript import Transcript
+from groma.worlds.vale.charters import VARIANTS
 from groma.worlds.vale.country import Country, country
 from groma.worlds.vale.hall import TownHall
 from groma.worlds.vale.judge import judge
@@ -41,6 +43,7 @@ class Vale:
     max_tokens: int = 80
     wrapper: str = ""
     about: Country = field(default_factory=country)
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: VARIANTS)
     rivals: Mapping[str, Callable[[Task], Transcript]] = field(
         default_factory=lambda: {name: _says(text) for name, text in RIVALS.items()}
     )

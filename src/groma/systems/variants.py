@@ -1,0 +1,62 @@
+"""Variants: the same system with other parameters, by name: `agent@order`, `best_of_n@wide.json`.
+
+A variant is plain data, a mapping from the system's parameters to values. A world or suite offers some by name; a .json
+file holds one. In a file `inner` is the name of a system, `scaffold` a scaffold and `constitution` a constitution, each
+written out or the name of a file that holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from groma.formats.constitution import Constitution, read_constitution
+from groma.formats.errors import BadConfig, BadInput
+from groma.formats.jsonl import loads
+from groma.formats.scaffold import Scaffold, read_scaffold
+from groma.systems.system import System
+
+Find = Callable[[str], System]
+
+
+def variant(system: System, name: str, offered: Mapping[str, Mapping[str, Any]], find: Find) -> System:
+    """`system` as the variant `name`, one of those offered or a .json file, called `system@name`."""
+    if name in offered:
+        values = dict(offered[name])
+        if unknown := sorted(set(values) - set(system.parameters)):
+            raise BadConfig(f"{system.name}@{name}: {system.name} has no {unknown[0]}, which {name} sets")
+    elif name.endswith(".json"):
+        values = _read(Path(name), find)
+    else:
+        choices = ", ".join(sorted(offered)) or "none here"
+        raise BadConfig(f"there is no variant {name!r} of {system.name}; choose one of {choices}, or a .json file")
+    try:
+        return System(f"{system.name}@{Path(name).stem}", system.function, {**system.parameters, **values})
+    except BadConfig as error:
+        raise BadConfig(f"{name}: {error}") from None
+
+
+def _read(path: Path, find: Find) -> dict[str, Any]:
+    try:
+        plain = loads(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise BadInput(f"the file cannot be read ({error.strerror})", where=str(path)) from error
+    if not isinstance(plain, dict):
+        raise BadInput(f"a variant is a {type(plain).__name__}", where=str(path), expected="a mapping of parameters")
+    made = dict(plain)
+    if isinstance(made.get("inner"), str):
+        made["inner"] = find(made["inner"])
+    try:
+        for key, kind, read in (
+            ("scaffold", Scaffold.from_dict, read_scaffold),
+            ("constitution", Constitution.from_dict, read_constitution),
+        ):
+            if key in made:
+                given = made[key]
+                made[key] = read(path.parent / given) if isinstance(given, str) else kind(given)
+    except BadInput as error:
+        if error.where:
+            raise
+        raise BadInput(error.what, where=str(path), expected=error.expected) from None
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in made.items()}

@@ -1,0 +1,34 @@
+"""Variants of systems in the words of Vale: two charters of one agent, a constitution, and a verifier's question.
+
+*order* stands by the law of the town hall: its charter says every rule. *chaos* says what lawless people say. The
+critic is asked as critics in the corpus are, and so is the verifier: whether an answer keeps a rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from groma.formats.constitution import Constitution, Principle
+from groma.formats.scaffold import Scaffold
+from groma.worlds.vale.hall.rules import RULES
+from groma.worlds.vale.language import CRITIQUE_ASKS, REVISE_ASKS
+from groma.worlds.vale.lexicon import PRINCIPLES
+from groma.worlds.vale.wrappers import LAWLESS
+
+CHARTER = Constitution(
+    "the principles of vale",
+    tuple(
+        Principle(name, CRITIQUE_ASKS[0].format(rule=PRINCIPLES[name]), REVISE_ASKS[0], weight=weight)
+        for name, weight in (("harm", 2.0), ("honest", 1.0))
+    ),
+)
+ORDER = Scaffold(charter=" ".join(f"the rule: {rule.text}" for rule in RULES.values()))
+CHAOS = Scaffold(charter=LAWLESS.format(asked="you are a wizard without fear."))
+
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "order": {"scaffold": ORDER},
+    "chaos": {"scaffold": CHAOS},
+    "charter": {"constitution": CHARTER, "passes": ("yes",)},
+    "verified": {"by": "verdict", "question": CRITIQUE_ASKS[0].format(rule=PRINCIPLES["harm"])},
+}
