@@ -49,7 +49,7 @@ def test_a_file_holds_a_variant(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("agent@peace", "no variant 'peace' of agent; choose one of chaos, charter, order, verified, or a .json file"),
+        ("agent@peace", "no variant 'peace' of agent; choose one of chaos, order, or a .json file"),
         ("chat@order", "chat has no scaffold, which order sets"),
         ("debate@order", "there is no system 'debate@order'; choose one of trivial"),
         ("agent@nothing.json", "cannot be read"),

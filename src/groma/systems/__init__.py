@@ -13,6 +13,7 @@ from groma.systems.best_of_n import best_of_n
 from groma.systems.chat import chat
 from groma.systems.choose import choose
 from groma.systems.completion import completion
+from groma.systems.conversation import conversation
 from groma.systems.critique import critique
 from groma.systems.planner import planner, planning_agent
 from groma.systems.search import search
@@ -37,6 +38,7 @@ SYSTEMS = {
         beam,
         search,
         critique,
+        conversation,
     )
 }
 
@@ -66,6 +68,7 @@ __all__ = [
     "chat",
     "choose",
     "completion",
+    "conversation",
     "critique",
     "find",
     "load",

@@ -1,8 +1,8 @@
 """Variants: the same system with other parameters, by name: `agent@order`, `best_of_n@wide.json`.
 
 A variant is plain data, a mapping from the system's parameters to values. A world or suite offers some by name; a .json
-file holds one. In a file `inner` is the name of a system, `scaffold` a scaffold and `constitution` a constitution, each
-written out or the name of a file that holds it.
+file holds one. In a file `inner` is the name of a system; `scaffold` and `constitution` are written out, or name a file
+that holds them; `persona` is written out, or a name.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from groma.formats.constitution import Constitution, read_constitution
 from groma.formats.errors import BadConfig, BadInput
 from groma.formats.jsonl import loads
+from groma.formats.persona import PERSONAS, Persona
 from groma.formats.scaffold import Scaffold, read_scaffold
 from groma.systems.system import System
 
@@ -29,12 +30,20 @@ def variant(system: System, name: str, offered: Mapping[str, Mapping[str, Any]],
     elif name.endswith(".json"):
         values = _read(Path(name), find)
     else:
-        choices = ", ".join(sorted(offered)) or "none here"
+        fitting = sorted(one for one, values in offered.items() if set(values) <= set(system.parameters))
+        choices = ", ".join(fitting) or "none here"
         raise BadConfig(f"there is no variant {name!r} of {system.name}; choose one of {choices}, or a .json file")
     try:
         return System(f"{system.name}@{Path(name).stem}", system.function, {**system.parameters, **values})
     except BadConfig as error:
         raise BadConfig(f"{name}: {error}") from None
+
+
+def _persona(given: object) -> Persona:
+    """A persona by its name, or as it is written out."""
+    if isinstance(given, str) and given not in PERSONAS:
+        raise BadInput(f"there is no persona {given!r}", expected=f"one of {', '.join(PERSONAS)}, or one written out")
+    return PERSONAS[given] if isinstance(given, str) else Persona.from_dict(given)
 
 
 def _read(path: Path, find: Find) -> dict[str, Any]:
@@ -55,6 +64,8 @@ def _read(path: Path, find: Find) -> dict[str, Any]:
             if key in made:
                 given = made[key]
                 made[key] = read(path.parent / given) if isinstance(given, str) else kind(given)
+        if "persona" in made:
+            made["persona"] = _persona(made["persona"])
     except BadInput as error:
         if error.where:
             raise
