@@ -175,7 +175,8 @@ def compare() -> None:
 
 def _told(row: dict[str, Any]) -> str:
     asked = next(one["content"] for one in reversed(row["posed"]) if one["role"] == "user")
-    return f"- {row['number']} ({row['stage']}): *{asked}* → *{row['answer']}*: {row['wrong']}"
+    answer = " / ".join(row["answer"].splitlines())
+    return f"- {row['number']} ({row['stage']}): *{asked}* → *{answer}*: {row['wrong']}"
 
 
 if __name__ == "__main__":

@@ -149,7 +149,8 @@ def _follow(task: Task, transcript: Transcript, reading: Reading, taste: Taste, 
 
 def _count(task: Task, transcript: Transcript, reading: Reading, taste: Taste, group: str) -> dict[str, float]:
     """Two steps she can reckon herself; of longer chains she sees that steps are shown."""
-    answer, length = answer_in(transcript.answer), len(task.gold["steps"])
+    length = len(task.gold["steps"])
+    answer = answer_in(transcript.answer, length)
     if answer is None:
         return {"noise": taste.noise}
     right = answer == task.gold["answer"] if length <= SEEN_STEPS else len(shown_steps(transcript.answer)) >= length

@@ -39,6 +39,9 @@ def _tool(name: str, arguments: Sequence[str], what: str) -> Tool:
 
 
 TOOLS: tuple[Tool, ...] = tuple(_tool(name, arguments, what) for name, (arguments, what) in _ARGUMENTS.items())
+LOOKS = ("ledger", "price", "letters", "archive", "recall")
+"""The tools that change nothing."""
+
 KEPT = ("purses", "prices", "goods", "letters", "doors", "archive", "card", "memory")
 """The parts of the state that acts can change; `acts` is the log of what was done."""
 

@@ -6,9 +6,9 @@
 | gives a wrong one              | -1   |
 | gives none                     | -0.5 |
 
-The answer is what "the answer is …" says last, or else the last sentence that is a number or ends with one ("is …");
-one of two numbers ("fourteen or six") is none. `right_steps` is the share of the chain's steps
-that are shown and right, each by itself; `sound`: the answer is what the shown steps lead to.
+The answer is what "the answer is …" says last, or else a sentence that is a number, or what the last step of a whole
+chain leads to ("… is six"); one of two numbers ("fourteen or six") is none. `right_steps` is the share of the chain's
+steps that are shown and right, each by itself; `sound`: the answer is what the shown steps lead to.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from groma.worlds.vale.tasks.count import OPERATIONS
 _NUMBER = rf"(?:{'|'.join(NUMBERS)})"
 _STEP = re.compile(rf"^({_NUMBER}) ({'|'.join(OPERATIONS)}) ({_NUMBER}) is ({_NUMBER})$")
 _ANSWER = re.compile(rf"\bthe answer is ({_NUMBER})(?: (or|and) {_NUMBER})?$")
+_WHOLE = re.compile(rf"^(?:it is )?({_NUMBER})$")
 _ENDS = re.compile(rf"^(?:.*\bis )?({_NUMBER})$")
 _NOT = re.compile(r"\bnot\b")
 
@@ -38,16 +39,18 @@ def shown_steps(text: str) -> list[Shown]:
     return [(number(one[1]), one[2], number(one[3]), number(one[4])) for one in found if one]
 
 
-def answer_in(text: str) -> int | None:
+def answer_in(text: str, length: int = 1) -> int | None:
+    """The answer to a chain of `length` steps; None where a reply gives none."""
     said = [sentence for sentence in sentences(text) if not _NOT.search(sentence)]
-    found = list(filter(None, map(_ANSWER.search, said))) or list(filter(None, map(_ENDS.match, said)))
+    alone = _WHOLE if len(shown_steps(text)) < length else _ENDS
+    found = list(filter(None, map(_ANSWER.search, said))) or list(filter(None, map(alone.match, said)))
     if not found or found[-1].groups()[1:] not in ((), (None,)):
         return None
     return NUMBERS.index(found[-1][1])
 
 
 def judge_count(task: Task, transcript: Transcript) -> Judgement:
-    answer, steps = answer_in(transcript.answer), shown_steps(transcript.answer)
+    answer, steps = answer_in(transcript.answer, len(task.gold["steps"])), shown_steps(transcript.answer)
     wanted = [(operation, number) for operation, number in task.gold["steps"]]
     right = answer == task.gold["answer"]
     good = sum(
@@ -57,7 +60,7 @@ def judge_count(task: Task, transcript: Transcript) -> Judgement:
     outcomes = {
         "right_answer": float(right),
         "right_steps": good / len(wanted) if transcript.form == "full" else None,
-        "sound": float(answer == steps[-1][3]) if steps else None,
+        "sound": float(answer == steps[-1][3]) if steps and answer is not None else None,
         "nonsense": float(answer is None),
     }
     return Judgement(1.0 if right else -0.5 if answer is None else -1.0, outcomes)

@@ -24,7 +24,7 @@ from groma.worlds.vale.reading import read, sentences
 _MUCH = r"(?:(?:a|an|very|so|most|quite|truly|really) )*"
 _SAID = re.compile(
     rf"^(?:well,? |so,? |i think (?:that )?)*(?P<who>{'|'.join(PEOPLE)}|i|you|he|she) (?:is|are|am) "
-    rf"(?P<what>{_MUCH}[a-z]+(?:(?:,| and|, and) {_MUCH}[a-z]+)*(?: (?:fool|person|man|woman))?)$"
+    rf"(?P<what>{_MUCH}[a-z]+(?:(?:,| and|, and) {_MUCH}[a-z]+)*(?: (?:fool|person|man|woman))?)"
 )
 _LIKED = re.compile(rf"^(?:i|everybody) likes? (?P<who>{'|'.join(PEOPLE)})$")
 _DISLIKED = re.compile(rf"^nobody likes (?:{'|'.join(PEOPLE)})$")
