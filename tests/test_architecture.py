@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,16 +87,17 @@ def test_torch_free_layers_import_without_torch_in_under_a_second() -> None:
     ]
     assert "groma.formats.messages" in modules
     code = (
-        f"import importlib, json, sys\nfor name in {modules!r}: importlib.import_module(name)\n"
-        "print(json.dumps(sorted({'torch', 'transformers', 'datasets', 'pandas', 'altair'} & set(sys.modules))))"
+        f"import importlib, json, sys, time\nfor name in {modules!r}: importlib.import_module(name)\n"
+        "heavy = sorted({'torch', 'transformers', 'datasets', 'pandas', 'altair'} & set(sys.modules))\n"
+        "print(json.dumps([heavy, time.process_time()]))"  # of this process alone: what runs beside it does not count
     )
     seconds = []
     while len(seconds) < 3 and min(seconds, default=1.0) >= 1.0:
-        begun = time.perf_counter()
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        seconds.append(time.perf_counter() - begun)
         assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout) == []
+        heavy, took = json.loads(done.stdout)
+        seconds.append(took)
+        assert heavy == []
     assert min(seconds) < 1.0
 
 

@@ -13,6 +13,7 @@ from rich.markdown import Markdown
 from groma.commands.console import Phases, out, parse
 from groma.formats.errors import BadConfig
 from groma.methods.keeping import check_out, kept, stoppable
+from groma.models.load import usable
 from groma.models.names import CACHED, cached
 from groma.studies import vale_base
 from groma.worlds.vale import country
@@ -32,6 +33,8 @@ class Build:
     """Go on with an interrupted build of the same --out."""
     threads: int | None = None
     """CPU threads. The weights depend on it in their last bits. None: as many as torch chooses."""
+    device: str = "cpu"
+    """Where to train, as torch names it. The shipped bases are made on the CPU; another device gives other last bits."""
     recipe: tyro.conf.OmitArgPrefixes[vale_base.Recipe] = field(default_factory=vale_base.Recipe)
 
 
@@ -70,7 +73,7 @@ def main(arguments: Sequence[str]) -> None:
 def build(options: Build) -> None:
     if options.threads is not None and options.threads < 1:
         raise BadConfig(f"--threads {options.threads}; choose at least 1")
-    folder = options.out or _cache(options.recipe)
+    folder, device = options.out or _cache(options.recipe), usable(options.device)
     state = check_out(folder, options.resume)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
@@ -78,6 +81,7 @@ def build(options: Build) -> None:
         phases.show("tokenizer", 0, 1)
         model = vale_base.untrained(options.recipe)
         phases.show("tokenizer", 1, 1)
+        model.net.to(device)  # type: ignore[arg-type]
         steps = vale_base.build(model, options.recipe, state, lambda done, of: phases.show("corpus", done, of))
         steps = kept(steps, model, folder, stopped, dtype=torch.bfloat16)
         for _ in phases.steps(f"base {options.recipe.size}", steps, ("loss",)):

@@ -41,7 +41,7 @@ def load(
     device: as torch names them; None: a CUDA GPU where there is one, else the CPU.
     Errors: BadInput where something is missing, broken or a pickle; BadConfig for an unknown dtype or device.
     """
-    place, kind = _device(device), _dtype(dtype, device)
+    place, kind = usable(device), _dtype(dtype, device)
     folder = resolve(name, code=trust_remote_code)
     _check_folder(folder)
     with quiet():
@@ -84,7 +84,8 @@ def _ids(value: int | list[int] | None) -> list[int]:
     return [value] if isinstance(value, int) else list(value)
 
 
-def _device(device: str | None) -> torch.device:
+def usable(device: str | None) -> torch.device:
+    """The device of that name; None: a CUDA GPU where there is one, else the CPU. BadConfig where there is none."""
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         return torch.empty(0, device=chosen).device
@@ -95,7 +96,7 @@ def _device(device: str | None) -> torch.device:
 
 def _dtype(dtype: str | None, device: str | None) -> torch.dtype:
     if dtype is None:
-        return torch.bfloat16 if _device(device).type == "cuda" else torch.float32
+        return torch.bfloat16 if usable(device).type == "cuda" else torch.float32
     if dtype not in DTYPES:
         raise BadConfig(f"the dtype {dtype!r} is unknown: choose one of {', '.join(DTYPES)}")
     return DTYPES[dtype]
