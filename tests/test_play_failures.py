@@ -12,7 +12,7 @@ from groma.formats.messages import Message
 from groma.formats.requests import Act, Cost, Failed, Failure, Generate, Read, Reply, Request
 from groma.formats.task import Posed, Task
 from groma.formats.transcript import Played, Transcript
-from groma.play import Budget, FakeEngine, play
+from groma.play import Budget, BudgetSpent, CallLog, FakeEngine, Purse, play
 from groma.systems import SYSTEMS, System, watched
 
 USER = (Message("user", "hello"),)
@@ -241,11 +241,12 @@ def greedy(posed: Posed, *, asks: int = 5) -> Iterator[object]:
         (Budget(calls=3), "3 heard, then budget: assistant has used 3 calls of 3 in this episode"),
         (Budget(calls=0), "0 heard, then budget: assistant has used 0 calls of 0 in this episode"),
         (Budget(tokens=25), "3 heard, then budget: assistant has used 30 tokens of 25 in this episode"),
+        (Budget(seconds=0.5), "2 heard, then budget: assistant has used 0.5 seconds of 0.5 in this episode"),
         (Budget(calls=5, tokens=50), "5 heard"),
     ],
 )
 def test_a_budget_ends_what_a_player_may_be_asked_in_each_episode(budget, answer):
-    engine = FakeEngine(lambda request, seed: Reply(text="x", cost=Cost(6, 4, 1)))
+    engine = FakeEngine(lambda request, seed: Reply(text="x", cost=Cost(6, 4, 1, 0.25)))
     results = played(System("greedy", greedy), engine=engine, budget={"assistant": budget}, width=3)
     assert {one.transcript.answer for one in results} == {answer}
 
@@ -267,6 +268,45 @@ def test_a_budget_without_a_limit_or_a_player_is_refused():
         Budget(calls=-1)
     with pytest.raises(BadConfig, match="a budget for judge, whom nobody plays; players: assistant, other"):
         played(ONCE, budget={"judge": Budget(calls=1)})
+
+
+@pytest.mark.parametrize("width", [1, 4, 1000])
+@pytest.mark.parametrize(
+    ("limit", "most"), [(Budget(calls=23), 23), (Budget(tokens=230), 23), (Budget(seconds=5.75), 23)]
+)
+def test_an_empty_purse_ends_the_play_gracefully_and_a_later_one_goes_on_from_the_log(tmp_path, limit, most, width):
+    asked = []
+
+    def answer(request, seed):
+        asked.append(request)
+        return Reply(text="x", cost=Cost(6, 4, 1, 0.25))
+
+    system, tasks = System("greedy", greedy), TASKS
+    purse, found = Purse({"assistant": limit}), []
+    with pytest.raises(BudgetSpent, match=r"^assistant has used .* in all$"):
+        for one in play(
+            system, tasks, {"assistant": FakeEngine(answer)}, width=width, log=CallLog(tmp_path / "log"), purse=purse
+        ):
+            found.append(one)
+    # What is on its way is answered; calls are counted when they are made, and so never exceeded.
+    assert most <= len(asked) <= (most if limit.calls or width == 1 else most + width)
+    assert [one.task.id for one in found] == [f"t/{n}" for n in range(len(found))]  # a prefix: none is favoured
+    assert len(found) >= (4 if width < 10 else 0)
+    before = len(asked)
+    log = CallLog(tmp_path / "log")
+    assert log.answered == before
+    whole = list(play(system, tasks, {"assistant": FakeEngine(answer)}, width=width, log=log, purse=Purse({})))
+    assert len(whole) == 10 and len(asked) == 50 and whole[: len(found)] == found
+
+
+def test_a_purse_is_shared_by_plays_and_known_by_its_players():
+    purse = Purse({"assistant": Budget(calls=7)})
+    engine = {"assistant": FakeEngine(lambda request, seed: "x")}
+    assert len(list(play(System("greedy", greedy), TASKS[:1], engine, purse=purse))) == 1
+    with pytest.raises(BudgetSpent, match="assistant has used 7 calls of 7 in all"):
+        list(play(System("greedy", greedy), TASKS[:1], engine, purse=purse))
+    with pytest.raises(BadConfig, match="a budget for judge, whom nobody plays"):
+        list(play(ONCE, TASKS, engine, purse=Purse({"judge": Budget(calls=1)})))
 
 
 # environments

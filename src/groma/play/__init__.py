@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from groma.play.budget import Budget
+from groma.play.budget import Budget, BudgetSpent, Purse
 from groma.play.driver import play
 from groma.play.engine import Embodiment, Engine
 from groma.play.fake import FakeEngine
@@ -12,11 +12,13 @@ from groma.play.toolbox import Hung, Toolbox
 
 __all__ = [
     "Budget",
+    "BudgetSpent",
     "CallLog",
     "Embodiment",
     "Engine",
     "FakeEngine",
     "Hung",
+    "Purse",
     "ReplayEngine",
     "Toolbox",
     "play",

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from groma.formats.errors import BadConfig
 from groma.formats.task import Task
 from groma.formats.transcript import Played
-from groma.play.budget import Budget
+from groma.play.budget import Budget, Purse
 from groma.play.engine import Embodiment, Engine
 from groma.play.episode import Live, OpenEnvironment
 from groma.play.replay import CallLog
@@ -32,6 +32,7 @@ def play(
     log: CallLog | None = None,
     open_environment: OpenEnvironment | None = None,
     budget: Mapping[str, Budget] | None = None,
+    purse: Purse | None = None,
 ) -> Generator[Played, None, None]:
     """Play `system` on each of `tasks` (read as they are needed), and yield what became of them, in their order.
 
@@ -41,6 +42,8 @@ def play(
     log:              what it holds is not asked again; what is answered is added to it.
     open_environment: where acts have effects; opened for each task, closed with its episode.
     budget:           what a player may spend in one episode.
+    purse:            what the players may spend in all. Once one has, no episode is begun; those that need no more of
+                      that player end, and then BudgetSpent is raised.
 
     The system is given `task.posed` and nothing else. A request that fails is thrown into it as `Failed`, so that it
     may recover. An exception that leaves it, a request to a player whom nobody plays, and a budget that is used up
@@ -49,9 +52,10 @@ def play(
     """
     if width < 1:
         raise BadConfig(f"width is {width}; give at least 1")
-    if budget and players and (inert := sorted(set(budget) - set(players) - {"environment"})):
+    limited = {*(set(budget or {}) - {"environment"}), *(purse.limits if purse else {})}
+    if players and (inert := sorted(limited - set(players))):
         raise BadConfig(f"a budget for {', '.join(inert)}, whom nobody plays; players: {', '.join(sorted(players))}")
-    switchboard = Switchboard(system, players, seed, log, dict(budget or {}))
+    switchboard = Switchboard(system, players, seed, log, dict(budget or {}), purse)
     return _play(system, enumerate(tasks), width, open_environment, switchboard)
 
 
@@ -68,7 +72,7 @@ def _play(
     try:
         while True:
             ready = []
-            for index, task in itertools.islice(tasks, width - len(live)):
+            for index, task in itertools.islice(tasks, 0 if switchboard.spent else width - len(live)):
                 live[index] = Live(index, task)
                 live[index].begin(system, open_environment)
                 ready.append(live[index])

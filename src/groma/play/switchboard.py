@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from groma.formats.digest import digest
 from groma.formats.requests import Act, Cost, Failure, Fork, Keep, Reply, Request
 from groma.play.branches import take_place
-from groma.play.budget import Budget
+from groma.play.budget import Budget, BudgetSpent, Purse
 from groma.play.engine import Embodiment, Engine
 from groma.play.episode import NOTHING, Live, caught
 from groma.play.replay import CallKey, CallLog
@@ -28,6 +28,7 @@ class Pending:
 
     live: Live
     place: int
+    player: str
     key: CallKey | None
 
 
@@ -41,8 +42,12 @@ class Switchboard:
         seed: int,
         log: CallLog | None,
         budget: Mapping[str, Budget],
+        purse: Purse | None = None,
     ) -> None:
         self._system, self._players, self._seed, self._log, self._budget = system.digest, players, seed, log, budget
+        self._purse = purse
+        self.spent = ""
+        """Why nothing more is asked: the purse is empty, and this is what it says of it."""
         self._pending: dict[int, Pending] = {}
         self._owed: Counter[int] = Counter()
         self._turns = itertools.cycle({id(engine): engine for engine in players.values()}.values())
@@ -68,7 +73,11 @@ class Switchboard:
         return logged if logged is not None else self._submit(live, place, request, seed, key)
 
     def hear(self) -> list[Live]:
-        """Wait for an engine that owes answers (each in turn); the episodes that now have all that they asked for."""
+        """Wait for an engine that owes answers (each in turn); the episodes that now have all that they asked for.
+        BudgetSpent where none owes any, since the purse is empty.
+        """
+        if self.spent and not self._owed.total():
+            raise BudgetSpent(self.spent)
         engine = next(one for one in self._turns if self._owed[id(one)])
         answered = engine.poll()
         if not answered:
@@ -79,6 +88,8 @@ class Switchboard:
         self._owed[id(engine)] -= len(mine)
         self._note(*((pending.key, answer) for pending, answer in mine))
         for pending, answer in mine:
+            if self._purse is not None:
+                self._purse.pay(pending.player, answer)
             pending.live.take(pending.place, answer)
         return list(dict.fromkeys(pending.live for pending, _ in mine if not pending.live.missing))
 
@@ -87,6 +98,9 @@ class Switchboard:
         if engine is None:
             players = ", ".join(sorted(self._players)) or "none"
             return Failure("engine", "nobody_plays", f"nobody plays {request.player!r}; players: {players}")
+        if self._purse is not None and (why := self._purse.ask(request.player)):
+            self.spent = why  # the episode waits for an answer that never comes, until the play ends
+            return None
         ticket = next(_TICKETS)
         try:
             engine.submit(ticket, request, seed)
@@ -94,7 +108,7 @@ class Switchboard:
             failure = caught("engine", error)
             self._note((key, failure))
             return failure
-        self._pending[ticket] = Pending(live, place, key)
+        self._pending[ticket] = Pending(live, place, request.player, key)
         self._owed[id(engine)] += 1
         return None
 
