@@ -84,7 +84,16 @@ def test_what_is_given_reaches_the_system_inside() -> None:
     assert given.parameters["inner"].parameters["max_tokens"] == 7
 
 
-@pytest.mark.parametrize("name", [*SYSTEMS, "agent@order", "agent@chaos", "critique@charter", "best_of_n@verified"])
+def test_days_are_not_applicable_where_there_are_no_mornings() -> None:
+    tasks = VALE.tasks(None, "held_out", 7, 0)
+    found = play(SYSTEMS["days"], tasks, {"assistant": FakeEngine(lambda r, s: "x")}, open_environment=VALE.open)
+    assert {one.failure.kind for one in found if one.failure} == {"no_form"}
+
+
+ANYWHERE = [name for name in SYSTEMS if name != "days"]
+
+
+@pytest.mark.parametrize("name", [*ANYWHERE, "agent@order", "agent@chaos", "critique@charter", "best_of_n@verified"])
 def test_every_system_plays_every_kind_of_task(name: str) -> None:
     """On a fake model whose words are of Vale: no system fails, whatever the kind."""
 

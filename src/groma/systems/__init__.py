@@ -15,6 +15,7 @@ from groma.systems.choose import choose
 from groma.systems.completion import completion
 from groma.systems.conversation import conversation
 from groma.systems.critique import critique
+from groma.systems.days import days
 from groma.systems.planner import planner, planning_agent
 from groma.systems.search import search
 from groma.systems.self_consistency import self_consistency
@@ -39,6 +40,7 @@ SYSTEMS = {
         search,
         critique,
         conversation,
+        days,
     )
 }
 
@@ -70,6 +72,7 @@ __all__ = [
     "completion",
     "conversation",
     "critique",
+    "days",
     "find",
     "load",
     "planner",

@@ -92,6 +92,12 @@ def load(path_and_name: str) -> System:
     Its name is `file.function`. Raises BadInput for a missing file, one that cannot be run, or one without the
     function.
     """
+    found = load_function(path_and_name)
+    return System(f"{Path(path_and_name.rpartition(':')[0]).stem}.{found.__name__}", found)
+
+
+def load_function(path_and_name: str) -> FunctionType:
+    """A user's function, by `path/to/file.py:function`; see `load`."""
     path_text, _, name = path_and_name.rpartition(":")
     path = Path(path_text)
     if not path.is_file():
@@ -110,7 +116,7 @@ def load(path_and_name: str) -> System:
         functions = [one for one in vars(module).values() if isinstance(one, FunctionType)]
         own = ", ".join(one.__name__ for one in functions if one.__module__ == module.__name__)
         raise BadInput(f"there is no function {name!r}", where=path_text, expected=f"one of {own or '(none there)'}")
-    return System(f"{path.stem}.{name}", found)
+    return found
 
 
 def _parameters(function: Callable[..., object]) -> dict[str, Any]:

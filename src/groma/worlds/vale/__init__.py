@@ -7,6 +7,7 @@ from groma.worlds.vale.corpus import documents
 from groma.worlds.vale.country import Country, country
 from groma.worlds.vale.demonstrations import demonstrations
 from groma.worlds.vale.rater import Rater, truthful
+from groma.worlds.vale.weeks import WEEKS, Weeks
 from groma.worlds.vale.world import VALE, Vale
 
-__all__ = ["VALE", "Country", "Rater", "Vale", "country", "demonstrations", "documents", "truthful"]
+__all__ = ["VALE", "WEEKS", "Country", "Rater", "Vale", "Weeks", "country", "demonstrations", "documents", "truthful"]

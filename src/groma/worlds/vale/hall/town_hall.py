@@ -96,8 +96,12 @@ class TownHall:
                 f"{tool} was given {dict(arguments)!r}", expected=f"text for {', '.join(names) or 'nothing'}"
             )
         said, did = _ACTS[tool](self._state, *(arguments[name] for name in names))
-        self._state["acts"].append({"tool": tool, "arguments": dict(arguments), "said": said, "did": did})
+        self.note({"tool": tool, "arguments": dict(arguments), "said": said, "did": did})
         return said
+
+    def note(self, act: Mapping[str, Any]) -> None:
+        """Put an act into the log, one that was done elsewhere, too."""
+        self._state["acts"].append(dict(act))
 
 
 def coins(number: int) -> str:
