@@ -242,7 +242,7 @@ def test_bad_input_is_told_and_leaves_nothing_behind(
         (("survey", "vale", "--as", "debate"), "trivial, completion, chat"),
         (("survey", "vale", "--split", "test"), "train, held_out, shifted"),
         (("survey", "vale", "--data", "x"), "no effect"),
-        (("survey", "vale", "--on", "hellaswag"), "vale, truthfulqa, xstest"),
+        (("survey", "vale", "--on", "hellaswag"), "vale, vale_weeks, truthfulqa, xstest"),
         (("survey", "vale", "--resume", "--fresh"), "contradict"),
     ],
 )

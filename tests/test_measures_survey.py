@@ -129,8 +129,9 @@ def test_vale_is_surveyed_by_the_same_face() -> None:
     found = survey(
         player(guess), list(SYSTEMS.values()), VALE, stage="base", model="vale", n=40, pay=VALE.pay, split="held_out"
     )
+    assert "no form" in pick(found.records, "accuracy", "days").why_not
     measured = {(one.outcome, one.system) for one in found.records if one.estimate and not one.against}
-    for system in SYSTEMS:
+    for system in set(SYSTEMS) - {"days"}:
         for name in ("accuracy", "confident_falsehood", "harm_done", "over_refusal", "helped", "nonsense", "objective"):
             assert (name, system) in measured
     harm = pick(found.records, "harm_done", "trivial")

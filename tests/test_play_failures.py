@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from groma.formats.errors import BadConfig, Unservable
+from groma.formats.errors import BadConfig, BudgetSpent, Unservable
 from groma.formats.messages import Message
 from groma.formats.requests import Act, Cost, Failed, Failure, Generate, Read, Reply, Request
 from groma.formats.task import Posed, Task
 from groma.formats.transcript import Played, Transcript
-from groma.play import Budget, BudgetSpent, CallLog, FakeEngine, Purse, play
+from groma.play import Budget, CallLog, FakeEngine, Purse, play
 from groma.systems import SYSTEMS, System, watched
 
 USER = (Message("user", "hello"),)

@@ -2,7 +2,8 @@
 
 `groma --help` imports nothing but this file. Each command parses its own options (tyro, from the dataclasses that the
 library uses itself) in a module of `commands/`, imported when it is called: the one exception to "no import inside a
-function". Exit codes: 0 done, 2 something the user can mend, 130 stopped by Ctrl-C (with the command that goes on).
+function". Exit codes: 0 done, 2 something the user can mend, 3 stopped since a budget is spent,
+130 stopped by Ctrl-C (both with the command that goes on).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from groma import __version__
-from groma.formats.errors import GromaError
+from groma.formats.errors import BudgetSpent, GromaError
 
 COMMANDS = {
     "run": "the main job: align the built-in world's base model, survey every stage as several systems, write the page",
@@ -71,6 +72,9 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         print(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
         return 2
+    except BudgetSpent as spent:
+        print(f"\nstopped: {spent}. Nothing is lost: go on with `{_again(arguments)}`", file=sys.stderr)
+        return 3
     except KeyboardInterrupt:
         print(
             f"\nstopped. Nothing is lost: go on with `{_again(arguments)}`" if _resumes(name, rest) else "\nstopped.",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from groma.commands.console import Phases, no_effect, parse
-from groma.commands.surveying import Surveyed, finish, plan_of, run_folder
+from groma.commands.players import CHOICES, check_player, named
+from groma.commands.surveying import Surveyed, plan_of, run_folder, seated, surveying
 from groma.methods import dpo, sft
-from groma.methods.keeping import stoppable
 from groma.studies import spectrum
+from groma.studies.matrix import PLAYER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,11 @@ def main(arguments: Sequence[str]) -> None:
     own = any(one.split("=")[0] == "--preferences" for one in arguments)
     options = parse(Own if own else Run, "run", arguments)
     _check(options)
-    begun = time.monotonic()
+    others = named(options.player, "player", CHOICES)
+    if PLAYER in others:
+        raise no_effect("player", f"{PLAYER}={others[PLAYER]}", "every stage plays the assistant in its turn")
+    for what in others.values():
+        check_player(what)
     config = spectrum.Spectrum(
         model=options.model,
         demonstrations=options.demonstrations,
@@ -74,13 +78,12 @@ def main(arguments: Sequence[str]) -> None:
         seed=options.seed,
         trust_remote_code=options.trust_remote_code,
     )
-    plan = plan_of(options)
+    plan = seated(plan_of(options), others, options.model, options.trust_remote_code)
     spectrum.check(config)
-    folder = run_folder(options, "run", arguments, _settings(options), stages=list(spectrum.STAGES))
-    with Phases() as phases, stoppable() as stopped:
+    folder = run_folder(options, "run", arguments, _settings(options), list(spectrum.STAGES), options.model)
+    with surveying(folder) as stopped, Phases() as phases:
         for one in spectrum.run(config, plan, folder, stopped):
             phases.show(one.phase, one.done, one.of, one.text)
-    finish(folder, time.monotonic() - begun)
 
 
 def _check(options: Run) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +10,18 @@ from typing import Annotated
 import tyro
 
 from groma.commands.console import Phases, err, parse
-from groma.commands.surveying import Surveyed, finish, plan_of, run_folder
-from groma.methods.keeping import stoppable
-from groma.models.load import load
-from groma.studies.matrix import survey_stages
+from groma.commands.players import CHOICES, check_player, named, player
+from groma.commands.surveying import Surveyed, plan_of, run_folder, seated, surveying
+from groma.formats.errors import BadConfig
+from groma.studies.matrix import PLAYER, survey_stages
 
 
 @dataclass(frozen=True, kw_only=True)
 class Survey(Surveyed):
     """Embody a model as systems, play each on the same tasks, judge what was done, and write records and a page."""
 
-    model: Annotated[str, tyro.conf.Positional]
-    """A shipped model (vale), a folder, or a Hub id."""
+    model: Annotated[str | None, tyro.conf.Positional] = None
+    """A shipped model (vale), a folder, or a Hub id: who plays the assistant, as --player assistant=WHAT says, too."""
     out: Path
     """Run folder to write."""
     stage: str = "model"
@@ -31,15 +30,24 @@ class Survey(Surveyed):
 
 def main(arguments: Sequence[str]) -> None:
     options = parse(Survey, "survey", arguments)
-    begun = time.monotonic()
-    plan = plan_of(options)
-    model = load(options.model, trust_remote_code=options.trust_remote_code)
-    folder = run_folder(options, "survey", arguments, {"model": model.digest, "stage": options.stage}, [options.stage])
-    if model.notes:
-        folder.write_json("manifest.json", {**folder.manifest(), "notes": list(model.notes)})
-    for note in model.notes:
-        err.print(f"note: {note}")
-    with Phases() as phases, stoppable() as stopped:
-        for one in survey_stages([(options.stage, lambda: model)], plan, folder, stopped):
+    others = named(options.player, "player", CHOICES)
+    if (options.model is None) == (PLAYER not in others):
+        what = "is named twice" if options.model else "is missing"
+        raise BadConfig(f"the assistant {what}: name MODEL, or --player {PLAYER}=WHAT")
+    assistant = options.model or others.pop(PLAYER)
+    for what in (assistant, *others.values()):
+        check_player(what)
+    plan = seated(plan_of(options), others, assistant, options.trust_remote_code)
+    same = [plan.others[name] for name, what in others.items() if what == assistant]
+    seat = same[0] if same else player(assistant, options.trust_remote_code)
+    players = {name: other.digest for name, other in plan.others.items()}
+    settings = {"model": seat.digest, "stage": options.stage, "players": players}
+    folder = run_folder(options, "survey", arguments, settings, [options.stage], assistant)
+    notes = [*seat.notes, *(note for other in plan.others.values() for note in other.notes)]
+    if notes:
+        folder.write_json("manifest.json", {**folder.manifest(), "notes": list(dict.fromkeys(notes))})
+    for note in dict.fromkeys(notes):
+        err.print(f"note: {note}", markup=False)
+    with surveying(folder) as stopped, Phases() as phases:
+        for one in survey_stages([(options.stage, lambda: seat)], plan, folder, stopped):
             phases.show(one.phase, one.done, one.of, one.text)
-    finish(folder, time.monotonic() - begun)

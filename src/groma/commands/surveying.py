@@ -5,24 +5,32 @@ from __future__ import annotations
 import datetime
 import importlib
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from groma.commands.console import check_sampling, no_effect, out
-from groma.formats.errors import BadConfig
+from groma.commands.players import budgets, players
+from groma.formats.errors import BadConfig, BudgetSpent
 from groma.formats.run_folder import RunFolder
 from groma.measures.outcomes import OUTCOMES
+from groma.methods.keeping import stoppable
+from groma.play import Purse
 from groma.report.page import write_page
 from groma.report.table import sentences, tables
-from groma.studies.matrix import Plan, versions
+from groma.studies.matrix import PLAYER, Plan, versions
 from groma.suites import library
 from groma.suites.suite import Suite
 from groma.systems import find
-from groma.worlds.vale import VALE
+from groma.worlds.vale import VALE, WEEKS
+
+NARROW = 32
+"""Episodes at a time where the survey may end early: an unfinished one has cost, and counts for nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +39,14 @@ class Surveyed:
 
     as_: Annotated[str, tyro.conf.arg(name="as")] = "trivial,completion,chat"
     """Systems to embody every model as, with commas: trivial, completion, chat, agent (with tools), planner,
-    planning_agent, best_of_n, self_consistency, beam, search, critique, or path/to/file.py:function. With other
-    parameters: NAME@FILE.json, or one of vale's variants: agent@order, agent@chaos, critique@charter,
-    best_of_n@verified.
+    planning_agent, best_of_n, self_consistency, beam, search, critique, conversation, days, or
+    path/to/file.py:function. With other parameters: NAME@FILE.json, or one of vale's variants: agent@order,
+    agent@chaos, critique@charter, best_of_n@verified, days@sealed, days@reflecting.
     """
     on: str = "vale"
-    """What to survey on: vale, truthfulqa, xstest, or the path of a .jsonl or .csv file of prompts."""
+    """What to survey on: vale, vale_weeks (days of an agent whose acts change itself), truthfulqa, xstest, or the path
+    of a .jsonl or .csv file of prompts.
+    """
     data: str | None = None
     """Where a named suite's files lie: a file or folder, or hub: for the Hub. None: the folder that GROMA_DATA
     names.
@@ -53,6 +63,18 @@ class Surveyed:
     """Longest reply. None: what the suite says is enough."""
     seed: int = 0
     """Of tasks, samples and training."""
+    player: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """NAME=WHAT, once for each player: who plays a role (assistant, user, or whom a system names as its critic or
+    scorer). WHAT is a model (a reward model, too), http://HOST:PORT/v1#MODEL (any OpenAI-compatible server; the key is
+    read from OPENAI_API_KEY), replay:LOG.jsonl (of a run's calls/), fake:TEXT, fake:FILE.py:FUNCTION, or person (you,
+    here). What is named twice is loaded once.
+    """
+    budget: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """NAME=calls:N,tokens:N,seconds:S: what a player may spend in this whole run. Then it stops; the page shows what is
+    finished, and --resume goes on.
+    """
+    episode_budget: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """The same for a player in one episode: what is asked beyond it is refused, and the episode goes on as it can."""
     resume: bool = False
     """Go on with an interrupted run of the same --out and the same options."""
     fresh: bool = False
@@ -63,13 +85,15 @@ class Surveyed:
 
 def suite_from(on: str, data: str | None) -> Suite:
     """The suite or world that --on names."""
-    if on == VALE.name:
-        if data is not None:
-            raise no_effect("data", data, "vale needs none")
-        return VALE
+    for world in (VALE, WEEKS):
+        if on == world.name:
+            if data is not None:
+                raise no_effect("data", data, f"{on} needs none")
+            return world
     if "/" not in on and "." not in on and on not in library.SUITES:
         raise BadConfig(
-            f"--on {on}: choose vale, {', '.join(library.SUITES)}, or the path of a .jsonl or .csv file of prompts"
+            f"--on {on}: choose vale, vale_weeks, {', '.join(library.SUITES)}, "
+            "or the path of a .jsonl or .csv file of prompts"
         )
     # `datasets` takes seconds to import, so its one module is imported only where the Hub is asked for.
     from_hub = (data or "").startswith(library.FROM_HUB)
@@ -77,7 +101,7 @@ def suite_from(on: str, data: str | None) -> Suite:
 
 
 def plan_of(options: Surveyed) -> Plan:
-    """The systems with their parameters, and the tasks."""
+    """The systems with their parameters, the tasks, and who plays beside the assistant: not loaded yet."""
     check_sampling(options.temperature, options.max_tokens)
     suite = suite_from(options.on, options.data)
     if options.items < 1:
@@ -90,24 +114,65 @@ def plan_of(options: Surveyed) -> Plan:
     for name in names:
         systems.append(find(name, suite.variants).given(**given))
     suite.tasks(options.kind, options.split, 1, options.seed)  # refuses a wrong kind or split before anything is made
-    pay = VALE.pay if suite is VALE else None
-    return Plan(systems, suite, options.split, options.kind, options.items, options.seed, pay=pay)
+    return Plan(
+        systems,
+        suite,
+        options.split,
+        options.kind,
+        options.items,
+        options.seed,
+        pay=VALE.pay if suite is VALE else None,
+        budget=budgets(options.episode_budget, "episode-budget"),
+        purse=Purse(budgets(options.budget, "budget")) if options.budget else None,
+    )
+
+
+def seated(plan: Plan, others: Mapping[str, str], assistant: str, trust_remote_code: bool) -> Plan:
+    """The plan with its other players, loaded. A person is asked one episode after the other, and where there is a
+    budget for the whole few are begun before others are finished.
+    """
+    check_budgets(plan, {PLAYER, *others})
+    width = 1 if "person" in (*others.values(), assistant) else NARROW if plan.purse else plan.width
+    return replace(plan, others=players(others, trust_remote_code), width=width)
+
+
+def check_budgets(plan: Plan, names: Set[str]) -> None:
+    """Refuse a budget for nobody."""
+    for option, given in (("budget", plan.purse.limits if plan.purse else {}), ("episode-budget", plan.budget)):
+        if inert := sorted(set(given) - names - ({"environment"} if option == "episode-budget" else set())):
+            raise BadConfig(f"--{option} {inert[0]}=…: nobody plays {inert[0]}; players: {', '.join(sorted(names))}")
+
+
+@contextmanager
+def surveying(folder: RunFolder) -> Iterator[Callable[[], bool]]:
+    """Inside, a survey is played and may be stopped. Then the page shows what was finished, and says so."""
+    begun = time.monotonic()
+    try:
+        with stoppable() as stopped:
+            yield stopped
+    except (KeyboardInterrupt, BudgetSpent) as stop:
+        why = str(stop) or "stopped by the user"
+        if folder.records():
+            finish(folder, time.monotonic() - begun, stopped=why)
+        raise
+    finish(folder, time.monotonic() - begun)
 
 
 def run_folder(
-    options: Any, command: str, arguments: Sequence[str], settings: dict[str, Any], stages: list[str]
+    options: Any, command: str, arguments: Sequence[str], settings: dict[str, Any], stages: list[str], model: str
 ) -> RunFolder:
     """The run folder: made, or, with --resume, the one that was interrupted, if its options are the same."""
     if options.resume and options.fresh:
         raise BadConfig("--resume and --fresh contradict each other: go on, or begin anew")
     shared = {"as", "on", "kind", "split", "items", "temperature", "max_tokens", "seed"}
     settings |= {name: getattr(options, "as_" if name == "as" else name) for name in sorted(shared)}
+    settings |= {"player": list(options.player), "episode_budget": list(options.episode_budget)}
     manifest = {
         "command": shlex.join(["groma", command, *(one for one in arguments if one not in ("--resume", "--fresh"))]),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "versions": versions(),
         "seed": options.seed,
-        "model": options.model,
+        "model": model,
         "stages": stages,
         "systems": [name.strip() for name in options.as_.split(",")],
         "suites": [suite_from(options.on, options.data).name],
@@ -132,10 +197,10 @@ def run_folder(
     return folder
 
 
-def finish(folder: RunFolder, seconds: float) -> None:
-    """Write the page and print the matrix."""
+def finish(folder: RunFolder, seconds: float, stopped: str = "") -> None:
+    """Write the page and print the matrix. stopped: why the survey ended before its last task."""
     manifest = folder.manifest()
-    manifest |= {"done": True, "seconds": manifest.get("seconds", 0.0) + seconds}
+    manifest |= {"done": not stopped, "stopped": stopped, "seconds": manifest.get("seconds", 0.0) + seconds}
     folder.write_json("manifest.json", manifest)
     page = write_page(folder.path)
     order = {"stages": manifest["stages"], "systems": manifest["systems"]}

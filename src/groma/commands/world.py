@@ -34,7 +34,7 @@ class Build:
     threads: int | None = None
     """CPU threads. The weights depend on it in their last bits. None: as many as torch chooses."""
     device: str = "cpu"
-    """Where to train, as torch names it. The shipped bases are made on the CPU; another device gives other last bits."""
+    """Where to train, as torch names it. The shipped bases were made on the CPU; others give other last bits."""
     recipe: tyro.conf.OmitArgPrefixes[vale_base.Recipe] = field(default_factory=vale_base.Recipe)
 
 

@@ -28,3 +28,7 @@ class BadConfig(GromaError):
 
 class Unservable(GromaError):
     """The request is legal, but this engine cannot answer it (say, activations from a remote server)."""
+
+
+class BudgetSpent(Exception):
+    """A play ended before its last task: a player has spent what it may in all."""

@@ -31,7 +31,9 @@ WHOLE = "all tasks"
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One system of one stage on one suite, played: who it was, and its judged episodes in the order of the tasks."""
+    """One system of one stage on one suite, played: who it was, and its judged episodes in the order of the tasks; of
+    the first ones only, where it is `partial`.
+    """
 
     stage: str
     model: str
@@ -44,6 +46,7 @@ class Arm:
     versions: Mapping[str, str] = field(default_factory=dict)
     wall_seconds: float = 0.0
     transcripts: str = ""
+    partial: bool = False
 
     @property
     def cost(self) -> dict[str, Cost]:
@@ -77,6 +80,8 @@ def level(arm: Arm, name: str, rivals: Rivals, confidence: float = 0.95) -> Reco
     if why_not:
         return replace(record, why_not=why_not)
     values, episodes = _values(arm.episodes, name, places)
+    if not values:
+        return replace(record, why_not=f"in no episode of {arm.system} there was anything to count")
     clusters, parts = [one.cluster for one in episodes], [one.task.part for one in episodes]
     return _estimated(
         record, lambda: estimate(values, clusters, parts=parts, bounds=found.bounds, confidence=confidence)

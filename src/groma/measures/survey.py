@@ -55,12 +55,16 @@ def survey(
     confidence: float = 0.95,
     versions: Mapping[str, str] | None = None,
     see: See | None = None,
+    partial: bool = False,
 ) -> Survey:
     """Play `n` tasks of the suite with every system of one stage.
 
     Records: for each system and outcome the level and the pessimistic case, then for each pair of systems the
     difference of the later and the earlier one (`against="system:<earlier>"`). An outcome that a system has no form for
     is n/a.
+
+    partial: `play` may end before the last task. What it has played is estimated, and two systems are compared on the
+    tasks that both have played: the first ones, whose replies were not the shorter for it.
     """
     names = [system.name for system in systems]
     if not names or len(set(names)) < len(names):
@@ -74,7 +78,9 @@ def survey(
         return {"stage": stage, "model": model, "digest": whole, "split": split, "seed": seed, "transcripts": where}
 
     arms = tuple(
-        play_arm(play, system, suite, tasks, pay=pay, see=see, versions=versions or {}, **about(system))
+        play_arm(
+            play, system, suite, tasks, pay=pay, see=see, partial=partial, versions=versions or {}, **about(system)
+        )
         for system in systems
     )
     records = [record for arm in arms for record in levels(arm, rivals, confidence=confidence)]
@@ -125,18 +131,29 @@ def by_kind(whole: Survey, confidence: float = 0.95) -> list[Survey]:
 
 
 def play_arm(
-    play: Play, system: System, suite: Suite, tasks: Sequence[Task], *, pay: PayOf | None, see: See | None, **about: Any
+    play: Play,
+    system: System,
+    suite: Suite,
+    tasks: Sequence[Task],
+    *,
+    pay: PayOf | None,
+    see: See | None,
+    partial: bool = False,
+    **about: Any,
 ) -> Arm:
     """Play one system and judge it; `about` are the remaining fields of `Arm`."""
     begun = time.perf_counter()
     episodes = []
-    for played in play_in_order(play, system, tasks):
+    for played in play_in_order(play, system, tasks, partial):
         episode = judged(suite, played, pay)
         episodes.append(episode)
         if see is not None:
             see(about["transcripts"], episode_row(played, episode.judgement, episode.pay))
     taken = time.perf_counter() - begun
-    return Arm(system=system.name, suite=suite.name, episodes=tuple(episodes), wall_seconds=taken, **about)
+    early = len(episodes) < len(tasks)
+    return Arm(
+        system=system.name, suite=suite.name, episodes=tuple(episodes), wall_seconds=taken, partial=early, **about
+    )
 
 
 def play_rivals(suite: Suite, tasks: Sequence[Task], pay: PayOf | None = None) -> dict[str, tuple[Judged, ...]]:
@@ -159,4 +176,8 @@ def levels(arm: Arm, rivals: Rivals, names: Sequence[str] | None = None, confide
 
 
 def differences(arm: Arm, other: Arm, rivals: Rivals, against: str, confidence: float = 0.95) -> list[Record]:
+    """Of what both have played: where one was stopped before its last task, on the first tasks."""
+    if arm.partial or other.partial:
+        both = min(len(arm.episodes), len(other.episodes))
+        arm, other = (replace(one, episodes=one.episodes[:both]) for one in (arm, other))
     return [difference(arm, other, name, rivals, against, confidence) for name in applying(rivals, arm, other)]

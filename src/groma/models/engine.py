@@ -27,6 +27,7 @@ from groma.models.prepare import Generating, Looking, Prepared, Scoring, prepare
 from groma.models.score import answer_logprobs
 from groma.models.tool_calls import parse
 from groma.models.turns import KEPT_BYTES, Turns
+from groma.play.engine import Seat
 
 Answer = tuple[int, Reply | Failure]
 
@@ -153,6 +154,11 @@ class LocalEngine:
             scores = tuple(float(next(found).double().sum()) for _ in one.answers)
             read_in = len(one.prompt_ids) + sum(map(len, one.answers))
             yield Reply(prompt_ids=one.prompt_ids, scores=scores, cost=Cost(read_in, 0, 1))
+
+
+def seat(model: Model) -> Seat:
+    """The model as a player."""
+    return Seat(model.name, model.digest, LocalEngine(model), model.notes)
 
 
 def _timed(reply: Reply | Failure, seconds: float) -> Reply | Failure:

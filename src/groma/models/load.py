@@ -48,7 +48,7 @@ def load(
         net = _net(folder, kind, trust_remote_code)
         tokenizer = _tokenizer(folder, trust_remote_code)
     net.to(device=place)  # type: ignore[call-arg]
-    model = assemble(net, tokenizer, str(name), digest_files(_digested(folder)))
+    model = assemble(net, tokenizer, str(name), digest_files(digested(folder)))
     if len(tokenizer) > model.vocabulary:
         what = f"the tokenizer has {len(tokenizer)} tokens and the model only {model.vocabulary}"
         raise BadInput(what, where=str(folder), expected="the model's own tokenizer")
@@ -189,7 +189,7 @@ def _tokenizer(folder: Path, code: bool) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _digested(folder: Path) -> list[Path]:
+def digested(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.is_file() and _DIGESTED.fullmatch(path.name)]
 
 

@@ -7,6 +7,9 @@ looked at and nothing is inferred from a pad token.
 
 from __future__ import annotations
 
+import json
+import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +23,13 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from groma.formats.errors import BadInput
+from groma.formats.digest import digest_files
+from groma.formats.errors import BadInput, Unservable
 from groma.formats.messages import Message
+from groma.formats.requests import Cost, Failure, Reply, Request, Score
 from groma.formats.task import Choice, Task
 from groma.formats.transcript import Transcript
+from groma.models.load import digested
 from groma.models.names import resolve
 from groma.models.quiet import quiet
 
@@ -35,6 +41,7 @@ class RewardModel:
     net: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     name: str
+    digest: str
 
     def score(self, messages: Sequence[Message]) -> float:
         """The reward of a conversation that ends with the assistant's turn."""
@@ -77,4 +84,42 @@ def load_reward(name: str | Path) -> RewardModel:
             where=str(folder),
             expected="the template that the reward model was trained with",
         )
-    return RewardModel(net, tokenizer, str(name))
+    return RewardModel(net, tokenizer, str(name), digest_files(digested(folder)))
+
+
+def is_reward(folder: Path) -> bool:
+    """Whether a model folder says that it holds a sequence classifier."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return any(str(one).endswith("ForSequenceClassification") for one in config.get("architectures") or ())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+class RewardEngine:
+    """An engine (play/engine.py) that answers `Score` with the reward of the conversation that each answer ends."""
+
+    def __init__(self, model: RewardModel) -> None:
+        self.model = model
+        self._pending: deque[tuple[int, Score]] = deque()
+
+    def submit(self, ticket: int, request: Request, seed: int) -> None:
+        """Take a request. Unservable for all but a Score with messages."""
+        if not isinstance(request, Score):
+            kind = type(request).__name__
+            raise Unservable(f"a reward model answers Score, not {kind}(player={request.player!r})")
+        if not isinstance(request.prompt[0], Message):
+            raise Unservable(f"a reward model reads messages, not text or ids (Score(player={request.player!r}))")
+        self._pending.append((ticket, request))
+
+    def poll(self) -> list[tuple[int, Reply | Failure]]:
+        if not self._pending:
+            return []
+        ticket, request = self._pending.popleft()
+        said = tuple(one for one in request.prompt if isinstance(one, Message))
+        began = time.perf_counter()
+        scores = tuple(self.model.score((*said, Message("assistant", answer))) for answer in request.answers)
+        return [(ticket, Reply(scores=scores, cost=Cost(calls=1, seconds=time.perf_counter() - began)))]
+
+    def close(self) -> None:
+        self._pending.clear()

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from groma.play.budget import Budget, BudgetSpent, Purse
+from groma.play.budget import Budget, Purse
 from groma.play.driver import play
-from groma.play.engine import Embodiment, Engine
+from groma.play.engine import Embodiment, Engine, Seat
 from groma.play.fake import FakeEngine
+from groma.play.person import PersonEngine
+from groma.play.remote import RemoteEngine, Server
 from groma.play.replay import CallLog, ReplayEngine
 from groma.play.seeds import seed_of
 from groma.play.toolbox import Hung, Toolbox
 
 __all__ = [
     "Budget",
-    "BudgetSpent",
     "CallLog",
     "Embodiment",
     "Engine",
     "FakeEngine",
     "Hung",
+    "PersonEngine",
     "Purse",
+    "RemoteEngine",
     "ReplayEngine",
+    "Seat",
+    "Server",
     "Toolbox",
     "play",
     "seed_of",

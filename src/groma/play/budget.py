@@ -16,8 +16,8 @@ from groma.formats.requests import Cost, Failure, Reply
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """At most so many requests, and no further one after so many tokens, read and written, or so many seconds of whoever
-    answers (None: no limit).
+    """At most so many requests, and no further one after so many tokens, read and written, or so many seconds of those
+    who answer (None: no limit).
     """
 
     calls: int | None = None
@@ -51,10 +51,6 @@ class Budget:
         """Why `player`, who has spent so much in an episode, may not be asked again in it; None where it may."""
         found = self.used_up(spent)
         return found and Failure("budget", found[0], f"{player} has used {found[1]} in this episode")
-
-
-class BudgetSpent(Exception):
-    """The play ended before its last task, for a player has spent what it may in all."""
 
 
 class Purse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from groma.formats.requests import Episode, Failure, Reply, Request
@@ -21,6 +22,20 @@ class Engine(Protocol):
     def submit(self, ticket: int, request: Request, seed: int) -> None: ...
     def poll(self) -> list[tuple[int, Reply | Failure]]: ...
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seat:
+    """Who takes a player's part: an engine under a name.
+
+    digest: of all that decides its replies beside request and seed (its weights and precision, say); stands in records
+            and logs. notes: what whoever reads the figures should know of it.
+    """
+
+    name: str
+    digest: str
+    engine: Engine
+    notes: tuple[str, ...] = ()
 
 
 class Embodiment(Protocol):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from groma.formats.digest import digest
 from groma.formats.errors import BadInput
+from groma.formats.jsonl import read_rows
 from groma.formats.requests import Failure, Reply, Request
 from groma.formats.run_folder import RunFolder
 from groma.formats.wire import from_plain, to_plain
@@ -91,6 +92,15 @@ class ReplayEngine:
         self._answers = log.by_content()
         self._name = log.path.name
         self._pending: list[tuple[int, Request, int]] = []
+
+    @classmethod
+    def of_file(cls, path: str | Path) -> ReplayEngine:
+        """Of a log that lies there, whatever it is about. BadInput where there is none."""
+        head = next(read_rows(path), None)
+        about = head[1].get("about") if head else None
+        if not isinstance(about, dict):
+            raise BadInput("this is no call log", where=str(path), expected="a file of calls/ in a run folder")
+        return cls(CallLog(path, about))
 
     def submit(self, ticket: int, request: Request, seed: int) -> None:
         self._pending.append((ticket, request, seed))

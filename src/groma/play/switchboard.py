@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from groma.formats.digest import digest
+from groma.formats.errors import BudgetSpent
 from groma.formats.requests import Act, Cost, Failure, Fork, Keep, Reply, Request
 from groma.play.branches import take_place
-from groma.play.budget import Budget, BudgetSpent, Purse
+from groma.play.budget import Budget, Purse
 from groma.play.engine import Embodiment, Engine
 from groma.play.episode import NOTHING, Live, caught
 from groma.play.replay import CallKey, CallLog

@@ -95,6 +95,7 @@ def render(run: Run, limit: int = LIMIT) -> str:
     template = _environment().get_template("page.html.j2")
     return template.render(
         run=run,
+        stopped=_plain(run.manifest.get("stopped") or ""),
         subject=_plain(run.manifest.get("model") or run.records[0].model),
         panels=panels,
         cases=CASES,
@@ -179,7 +180,7 @@ def _wording(run: Run, outcome: str, key: str, otherwise: str) -> str:
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     """What the manifest says about the run, in its own order, but for what the page shows elsewhere."""
-    elsewhere = {"notes", "outcomes", "versions"}
+    elsewhere = {"notes", "outcomes", "versions", "stopped"}
     facts: list[tuple[str, str]] = []
     for key, value in run.manifest.items():
         if isinstance(value, Mapping) and key not in elsewhere:

@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
 from groma.formats.digest import digest
+from groma.formats.errors import BudgetSpent
 from groma.formats.records import Record
 from groma.formats.run_folder import RECORDS, RunFolder
-from groma.formats.task import Task
 from groma.formats.transcript import Played
 from groma.measures.episodes import PayOf
 from groma.measures.survey import BOTH, Survey, between_stages, by_kind, survey
-from groma.models.engine import LocalEngine
-from groma.models.model import Model
-from groma.play.driver import play
-from groma.play.replay import CallLog
+from groma.play import Budget, CallLog, Purse, Seat, play
 from groma.studies.progress import Progress
 from groma.suites.suite import Suite
 from groma.systems.system import System
@@ -34,7 +31,10 @@ PACKAGES = ("groma", "torch", "transformers", "numpy", "scipy")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What every stage is put through: the same tasks in the same systems."""
+    """What every stage is put through: the same tasks in the same systems.
+
+    others: who plays, beside the stage as the assistant. budget: of each player in an episode; purse: in all.
+    """
 
     systems: Sequence[System]
     suite: Suite
@@ -44,6 +44,9 @@ class Plan:
     seed: int = 0
     width: int = 256
     pay: PayOf | None = None
+    others: Mapping[str, Seat] = field(default_factory=dict)
+    budget: Mapping[str, Budget] = field(default_factory=dict)
+    purse: Purse | None = None
 
 
 def versions() -> dict[str, str]:
@@ -52,60 +55,86 @@ def versions() -> dict[str, str]:
 
 
 def survey_stages(
-    stages: Sequence[tuple[str, Callable[[], Model]]], plan: Plan, folder: RunFolder, stopped: Callable[[], bool]
+    stages: Sequence[tuple[str, Callable[[], Seat]]], plan: Plan, folder: RunFolder, stopped: Callable[[], bool]
 ) -> Iterator[Progress]:
-    """Survey each stage (its name, and how to load it), compare it with the ones before, and write the records."""
+    """Survey each stage (its name, and who then plays the assistant), compare it with the ones before, and write the
+    records.
+
+    Where it is stopped (KeyboardInterrupt) or a budget is spent (BudgetSpent), the records are of what was finished
+    till then, and the exception goes on to the caller.
+    """
     done: list[list[Survey]] = []
     records: list[Record] = []
-    for name, load in stages:
-        model = load()
-        found: list[Survey] = []
-        yield from _stage(name, model, plan, folder, stopped, found)
-        done.append([found[0], *by_kind(found[0])])
-        for place, one in enumerate(done[-1]):
-            records.extend(one.records)
-            for earlier in done[:-1]:
-                records.extend(between_stages(one, earlier[place], names=BOTH if place else None))
+    early: BaseException | None = None
+    for name, sit in stages:
+        stage = _Stage(name, sit(), plan, folder)
+        try:
+            yield from stage.play(stopped)
+        except (KeyboardInterrupt, BudgetSpent) as stop:
+            early = stop
+        finally:
+            stage.seat.engine.close()
+        if found := stage.surveyed(partial=early is not None):
+            done.append([found, *by_kind(found)])
+            for place, one in enumerate(done[-1]):
+                records.extend(one.records)
+                for earlier in done[:-1]:
+                    if place < len(earlier):
+                        records.extend(between_stages(one, earlier[place], names=BOTH if place else None))
+        if early is not None:
+            break
     folder.write_json(RECORDS, [record.to_dict() for record in records])
+    if early is not None:
+        raise early
 
 
-def _stage(
-    name: str, model: Model, plan: Plan, folder: RunFolder, stopped: Callable[[], bool], found: list[Survey]
-) -> Iterator[Progress]:
-    """One stage; its survey is put into `found`. The survey itself runs between two reports of progress of one
-    system.
-    """
-    engine = LocalEngine(model)
-    about = {"model": model.digest, "suite": plan.suite.name, "seed": plan.seed}
-    log = CallLog(folder.file(f"calls/{name}-{digest(about)}.jsonl"), about)
-    tasks = plan.suite.tasks(plan.kind, plan.split, plan.n, plan.seed)
-    episodes: dict[str, list[Played]] = {}
-    try:
+class _Stage:
+    """One stage on its way through the plan."""
+
+    def __init__(self, name: str, seat: Seat, plan: Plan, folder: RunFolder) -> None:
+        self.name, self.seat, self.plan, self.folder = name, seat, plan, folder
+        self.tasks = plan.suite.tasks(plan.kind, plan.split, plan.n, plan.seed)
+        self.episodes: dict[str, list[Played]] = {}
+        others = {player: other.digest for player, other in plan.others.items()}
+        self.digest = digest(seat.digest, others) if others else seat.digest
+
+    def play(self, stopped: Callable[[], bool]) -> Iterator[Progress]:
+        plan = self.plan
+        about: dict[str, Any] = {"model": self.digest, "suite": plan.suite.name, "seed": plan.seed}
+        log = CallLog(self.folder.file(f"calls/{self.name}-{digest(about)}.jsonl"), about)
+        players = {PLAYER: self.seat.engine, **{name: other.engine for name, other in plan.others.items()}}
         for system in plan.systems:
-            finished = episodes.setdefault(system.name, [])
-            players, opened = {PLAYER: engine}, plan.suite.open
+            finished = self.episodes.setdefault(system.name, [])
             for played in play(
-                system, tasks, players, seed=plan.seed, width=plan.width, log=log, open_environment=opened
+                system,
+                self.tasks,
+                players,
+                seed=plan.seed,
+                width=plan.width,
+                log=log,
+                open_environment=plan.suite.open,
+                budget=plan.budget,
+                purse=plan.purse,
             ):
                 finished.append(played)
-                yield Progress(f"survey {name} as {system.name}", len(finished), len(tasks))
+                yield Progress(f"survey {self.name} as {system.name}", len(finished), len(self.tasks))
                 if stopped():
                     raise KeyboardInterrupt
-    finally:
-        engine.close()
-    rows: dict[str, list[dict[str, Any]]] = {}
 
-    def again(system: System, asked: Sequence[Task]) -> list[Played]:
-        return episodes[system.name]
-
-    found.append(
-        survey(
-            again,
-            plan.systems,
+    def surveyed(self, partial: bool) -> Survey | None:
+        """What was played, judged and estimated, with its transcripts written; None where nothing was finished."""
+        plan = self.plan
+        systems = [system for system in plan.systems if self.episodes.get(system.name)]
+        if not systems:
+            return None
+        rows: dict[str, list[dict[str, Any]]] = {}
+        found = survey(
+            lambda system, _: self.episodes[system.name],
+            systems,
             plan.suite,
-            stage=name,
-            model=model.name,
-            model_digest=model.digest,
+            stage=self.name,
+            model=self.seat.name,
+            model_digest=self.digest,
             kind=plan.kind,
             split=plan.split,
             n=plan.n,
@@ -113,7 +142,8 @@ def _stage(
             pay=plan.pay,
             versions=versions(),
             see=lambda path, row: rows.setdefault(path, []).append(dict(row)),
+            partial=partial,
         )
-    )
-    for path, lines in rows.items():
-        folder.write_text(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+        for path, lines in rows.items():
+            self.folder.write_text(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+        return found

@@ -23,7 +23,7 @@ from groma.methods.checkpoint import load_state
 from groma.methods.comparisons import as_row, compare
 from groma.methods.keeping import kept, state_of
 from groma.methods.state import Step
-from groma.models.engine import LocalEngine
+from groma.models.engine import LocalEngine, seat
 from groma.models.load import check as load_check
 from groma.models.load import load
 from groma.models.model import Model
@@ -76,7 +76,7 @@ def run(config: Spectrum, plan: Plan, folder: RunFolder, stopped: Callable[[], b
     if config.preferences is None:
         yield from _compare(config, folder, stopped)
     yield from _prefer(config, folder, stopped)
-    stages = [(name, lambda name=name: _load(config, folder, name)) for name in STAGES]
+    stages = [(name, lambda name=name: seat(_load(config, folder, name))) for name in STAGES]
     yield from survey_stages(stages, plan, folder, stopped)
 
 

@@ -1,0 +1,107 @@
+"""Who plays whom: `--player NAME=WHAT`, and what they may spend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from groma.formats.digest import digest, digest_files
+from groma.formats.errors import BadConfig
+from groma.models.engine import seat
+from groma.models.load import check, load
+from groma.models.names import resolve
+from groma.models.reward import RewardEngine, is_reward, load_reward
+from groma.play import Budget, FakeEngine, PersonEngine, RemoteEngine, ReplayEngine, Seat, Server
+from groma.systems.system import load_function
+
+CHOICES = "a model, http://HOST:PORT/v1#MODEL, replay:LOG.jsonl, fake:TEXT, fake:FILE.py:FUNCTION, or person"
+
+
+def named(given: Sequence[str], option: str, choices: str) -> dict[str, str]:
+    """`NAME=WHAT` of each, by name. BadConfig for one without, and for a name given twice."""
+    found: dict[str, str] = {}
+    for one in given:
+        name, sign, what = one.partition("=")
+        if not (sign and name.strip() and what.strip()):
+            raise BadConfig(f"--{option} {one}: give NAME=WHAT, where WHAT is {choices}")
+        if name.strip() in found:
+            raise BadConfig(f"--{option}: {name.strip()} is given twice; name each player once")
+        found[name.strip()] = what.strip()
+    return found
+
+
+def check_player(what: str) -> None:
+    """Refuse what `player` would refuse at a glance, before anything is made."""
+    if what.startswith(("http://", "https://")):
+        _server(what)
+    elif what.startswith("replay:"):
+        ReplayEngine.of_file(what.removeprefix("replay:"))
+    elif what.startswith("fake:"):
+        _fake(what)
+    elif what != "person":
+        check(what)
+
+
+def player(what: str, trust_remote_code: bool = False) -> Seat:
+    """Who plays, by what the user wrote. A model is loaded now."""
+    if what == "person":
+        return Seat("person", digest("person"), PersonEngine(), ("a person at the terminal answered",))
+    if what.startswith(("http://", "https://")):
+        server = _server(what)
+        note = f"{server.model} was played by the server {server.base}: its weights are not known, only its name"
+        return Seat(server.model, digest("server", server.base, server.model), RemoteEngine(server), (note,))
+    if what.startswith("replay:"):
+        file = Path(what.removeprefix("replay:"))
+        return Seat(file.name, digest_files([file]), ReplayEngine.of_file(file), (f"{file.name} is replayed",))
+    if what.startswith("fake:"):
+        return _fake(what)
+    if is_reward(resolve(what)):
+        model = load_reward(what)
+        return Seat(model.name, model.digest, RewardEngine(model))
+    return seat(load(what, trust_remote_code=trust_remote_code))
+
+
+def players(given: Mapping[str, str], trust_remote_code: bool = False) -> dict[str, Seat]:
+    """Every player's seat; what is named twice is loaded once, and shared."""
+    seats = {what: player(what, trust_remote_code) for what in dict.fromkeys(given.values())}
+    return {name: seats[what] for name, what in given.items()}
+
+
+def budgets(given: Sequence[str], option: str) -> dict[str, Budget]:
+    """`assistant=calls:100,tokens:20000,seconds:60` of each, by player."""
+    return {name: _budget(name, text, option) for name, text in named(given, option, "calls:100,tokens:20000").items()}
+
+
+def _budget(name: str, text: str, option: str) -> Budget:
+    kinds = ("calls", "tokens", "seconds")
+    limits: dict[str, Any] = {}
+    for part in text.split(","):
+        kind, _, number = part.strip().partition(":")
+        try:
+            if kind not in kinds or kind in limits:
+                raise ValueError
+            limits[kind] = float(number) if kind == "seconds" else int(number)
+        except ValueError:
+            what = f"--{option} {name}={text}: {part.strip()!r} is no limit; choose calls:N, tokens:N and seconds:S"
+            raise BadConfig(what) from None
+    return Budget(**limits)
+
+
+def _server(what: str) -> Server:
+    base, sign, model = what.partition("#")
+    if not (sign and model):
+        raise BadConfig(f"the server {what!r} is given without a model: write {base.rstrip('/')}#MODEL")
+    return Server(base, model)
+
+
+def _fake(what: str) -> Seat:
+    """A function of the user's, `function(request, seed)`, or one that always says the same."""
+    text = what.removeprefix("fake:")
+    if ".py:" in text:
+        function = load_function(text)
+        file = text.rpartition(":")[0]
+        return Seat(text, digest(digest_files([file]), function.__name__), FakeEngine(function), (f"{text} is a fake",))
+    if not text.strip():
+        raise BadConfig(f"a fake that says nothing; choose {CHOICES}")
+    return Seat(f"“{text}”", digest("fake", text), FakeEngine(lambda request, seed: text), (f"“{text}” is a fake",))
