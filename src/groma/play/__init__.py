@@ -1,7 +1,9 @@
-"""Who answers requests: the driver, seeds, budgets, a fake engine, logs and replay. Torch-free."""
+"""Who answers requests: the drivers, seeds, budgets, a fake engine, logs and replay. Torch-free."""
 
 from __future__ import annotations
 
+from groma.play.asker import Asker, BrokenEngine, asker_of
+from groma.play.asynchronous import play_async
 from groma.play.budget import Budget, BudgetSpent, Purse
 from groma.play.driver import play
 from groma.play.engine import Embodiment, Engine
@@ -11,6 +13,8 @@ from groma.play.seeds import seed_of
 from groma.play.toolbox import Hung, Toolbox
 
 __all__ = [
+    "Asker",
+    "BrokenEngine",
     "Budget",
     "BudgetSpent",
     "CallLog",
@@ -21,6 +25,8 @@ __all__ = [
     "Purse",
     "ReplayEngine",
     "Toolbox",
+    "asker_of",
     "play",
+    "play_async",
     "seed_of",
 ]
