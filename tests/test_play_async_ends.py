@@ -238,13 +238,20 @@ def test_a_cancelled_play_leaves_its_engine_idle_and_another_may_use_it():
     assert written(in_a_loop(ONCE, TASKS[:50], asker)) == expected
 
 
-def test_plays_side_by_side_share_an_engine():
-    async def main() -> list[list[Played]]:
-        asker = asker_of(Machine())
-        return await asyncio.gather(*(collected(system, TASKS[:50], asker, width=9) for system in (TALK, BRANCHING)))
+def test_plays_side_by_side_share_an_engine_that_is_asked_only_between_its_polls():
+    tasks, systems = TASKS[:12], (TALK, BRANCHING, ONCE)
 
-    for found, system in zip(run(main()), (TALK, BRANCHING), strict=True):
-        assert written(found) == written(blocking(system, TASKS[:50], engine=FakeEngine(oracle)))
+    async def main() -> list[list[Played]]:
+        asker = asker_of(Machine(0.004))
+
+        async def later(seconds: float, system: System) -> list[Played]:
+            await asyncio.sleep(seconds)  # so that it asks for the first time while the engine works for the others
+            return await collected(system, tasks, asker, width=4)
+
+        return await asyncio.gather(*(later(place * 0.013, system) for place, system in enumerate(systems)))
+
+    for found, system in zip(run(main()), systems, strict=True):
+        assert written(found) == written(blocking(system, tasks, engine=FakeEngine(oracle)))
 
 
 def test_what_one_asker_cost_is_counted():

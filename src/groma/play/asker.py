@@ -18,9 +18,9 @@ from groma.play.switchboard import TICKETS, polled
 Asker = Callable[[Request, int], Awaitable[Reply | Failure]]
 """Answers a request, given its seed. What it raises is a Failure of that request, and of nothing else."""
 
-# From an answer to the next request of its episode the event loop goes round about five times: the asker returns, the
-# driver hears of it, goes on with the episode, begins another, and the next asker starts. An engine that is polled
-# before then has a smaller batch than it could have; no answer depends on it.
+# From an answer to the next request of its episode the event loop goes round four or five times: the asker returns,
+# the driver hears of it, goes on with the episode or begins another, and the next asker starts. An engine that is
+# polled before then has a smaller batch than it could have; no answer depends on it.
 GATHERING = 8
 
 
