@@ -1,7 +1,9 @@
-"""Who answers requests: the driver, seeds, budgets, a fake engine, logs and replay. Torch-free."""
+"""Who answers requests: the drivers, seeds, budgets, a fake engine, logs and replay. Torch-free."""
 
 from __future__ import annotations
 
+from groma.play.asker import Asker, BrokenEngine, asker_of
+from groma.play.asynchronous import play_async
 from groma.play.budget import Budget, Purse
 from groma.play.driver import play
 from groma.play.engine import Embodiment, Engine, Seat
@@ -13,6 +15,8 @@ from groma.play.seeds import seed_of
 from groma.play.toolbox import Hung, Toolbox
 
 __all__ = [
+    "Asker",
+    "BrokenEngine",
     "Budget",
     "CallLog",
     "Embodiment",
@@ -26,6 +30,8 @@ __all__ = [
     "Seat",
     "Server",
     "Toolbox",
+    "asker_of",
     "play",
+    "play_async",
     "seed_of",
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 from groma.formats.errors import BadConfig
 from groma.formats.task import Task
@@ -50,22 +50,46 @@ def play(
     are Failures; KeyboardInterrupt, a broken engine and a log of something else (BadInput) end the play. Whatever
     ends it, the caller's `close` too, every episode and environment is closed.
     """
+    switchboard = connect(system, players, seed, width, log, budget, purse)
+    return _play(turns(system, enumerate(tasks), width, open_environment, switchboard))
+
+
+def connect(
+    system: Embodiment,
+    players: Mapping[str, Engine],
+    seed: int,
+    width: int,
+    log: CallLog | None,
+    budget: Mapping[str, Budget] | None,
+    purse: Purse | None,
+) -> Switchboard:
+    """The switchboard of a play. BadConfig for a width below 1, and for a budget of somebody whom nobody plays."""
     if width < 1:
         raise BadConfig(f"width is {width}; give at least 1")
     limited = {*(set(budget or {}) - {"environment"}), *(purse.limits if purse else {})}
     if players and (inert := sorted(limited - set(players))):
         raise BadConfig(f"a budget for {', '.join(inert)}, whom nobody plays; players: {', '.join(sorted(players))}")
-    switchboard = Switchboard(system, players, seed, log, dict(budget or {}), purse)
-    return _play(system, enumerate(tasks), width, open_environment, switchboard)
+    return Switchboard(system, players, seed, log, dict(budget or {}), purse)
 
 
-def _play(
+def _play(going: Generator[Played | bool, None, None]) -> Generator[Played, None, None]:
+    """The driver that blocks: it waits in `poll`."""
+    with closing(going):
+        for one in going:
+            if isinstance(one, Played):
+                yield one
+
+
+def turns(
     system: Embodiment,
     tasks: Iterator[tuple[int, Task]],
     width: int,
     open_environment: OpenEnvironment | None,
     switchboard: Switchboard,
-) -> Generator[Played, None, None]:
+) -> Generator[Played | bool, None, None]:
+    """The play itself, whoever waits: what became of each task, and in each turn whether an answer is waited for in it
+    (so that an asynchronous driver can await one first; `hear` then has something to hear).
+    """
     live: dict[int, Live] = {}
     done: dict[int, Played] = {}
     following = 0
@@ -76,6 +100,7 @@ def _play(
                 live[index] = Live(index, task)
                 live[index].begin(system, open_environment)
                 ready.append(live[index])
+            yield bool(live) and not ready
             if live and not ready:
                 ready = switchboard.hear()
             for one in ready:
@@ -89,9 +114,9 @@ def _play(
             if not (live or ready):
                 return
     finally:
-        with ExitStack() as closing:
+        with ExitStack() as stack:
             for one in live.values():
-                closing.callback(one.close)
+                stack.callback(one.close)
 
 
 def _advance(one: Live, switchboard: Switchboard) -> None:

@@ -20,7 +20,7 @@ from groma.play.seeds import seed_of
 ONE_CALL = Cost(calls=1)
 
 # Never used twice in a process: an engine may still hold requests of a play that was closed early.
-_TICKETS = itertools.count()
+TICKETS = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,7 @@ class Switchboard:
         if self.spent and not self._owed.total():
             raise BudgetSpent(self.spent)
         engine = next(one for one in self._turns if self._owed[id(one)])
-        answered = engine.poll()
-        if not answered:
-            who, owed = type(engine).__name__, self._owed[id(engine)]
-            raise RuntimeError(f"{who} answers nothing and owes {owed} answers; does another play use it?")
+        answered = polled(engine, self._owed[id(engine)])
         # Tickets that are not pending here are of a play that was closed early.
         mine = [(self._pending.pop(ticket), answer) for ticket, answer in answered if ticket in self._pending]
         self._owed[id(engine)] -= len(mine)
@@ -102,7 +99,7 @@ class Switchboard:
         if self._purse is not None and (why := self._purse.ask(request.player)):
             self.spent = why  # the episode waits for an answer that never comes, until the play ends
             return None
-        ticket = next(_TICKETS)
+        ticket = next(TICKETS)
         try:
             engine.submit(ticket, request, seed)
         except Exception as error:
@@ -135,6 +132,15 @@ class Switchboard:
     def _note(self, *answered: tuple[CallKey | None, Reply | Failure]) -> None:
         if self._log is not None:
             self._log.add(*((key, answer) for key, answer in answered if key is not None))
+
+
+def polled(engine: Engine, owed: int) -> list[tuple[int, Reply | Failure]]:
+    """What an engine that owes so many answers has answered, at least one. RuntimeError where it forgot them."""
+    answered = engine.poll()
+    if not answered:
+        who = type(engine).__name__
+        raise RuntimeError(f"{who} answers nothing and owes {owed} answers; does another play use it?")
+    return answered
 
 
 def _said(answer: Reply | Failure) -> object:
