@@ -6,9 +6,7 @@ import gc
 import random
 import re
 import sys
-import textwrap
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,42 +16,17 @@ import pytest
 from groma.formats.messages import Message
 from groma.formats.requests import Act, Differentiate, Generate, Read, Reply, Request, Score, Tool
 from groma.formats.task import Posed
-from groma.systems import SYSTEMS, System, find, load
+from groma.systems import SYSTEMS, System, find
 from groma.systems.check import Finding, check
 from groma.systems.invented import invented
 from groma.worlds.vale import VALE
+from written_systems import with_line, written
 
 ROOT = Path(__file__).parents[1]
 USER = (Message("user", "where does anna live?"),)
 BELL = Tool("bell", "ring", {"type": "object", "properties": {"how": {"type": "string"}}})
 PLAIN = Posed(USER, seed=7)
 TOOLED = Posed(USER, tools=(BELL,), seed=7)
-HEAD = """
-from groma.formats.messages import Message
-from groma.formats.requests import Failed, Generate
-from groma.formats.transcript import Transcript
-
-"""
-LINE = """
-def mine(posed):
-    reply = yield Generate(prompt=posed.messages, tools=posed.tools)
-    {line}
-    return Transcript((*posed.messages, Message("assistant", reply.text)), reply.text)
-"""
-
-Write = Callable[..., System]
-
-
-@pytest.fixture
-def wrote(tmp_path: Path) -> Write:
-    """`wrote(source)` is the system `mine` of a file that says so."""
-
-    def write(source: str, imports: str = "") -> System:
-        file = tmp_path / "mine.py"
-        file.write_text(imports + HEAD + textwrap.dedent(source))
-        return load(f"{file}:mine")
-
-    return write
 
 
 def checked(system: System, posed: Posed = TOOLED) -> tuple[Finding, ...]:
@@ -130,8 +103,8 @@ FORBIDDEN = [
 
 
 @pytest.mark.parametrize(("kind", "imports", "line"), FORBIDDEN, ids=[f"{kind}: {line}" for kind, _, line in FORBIDDEN])
-def test_what_is_forbidden_is_found_on_its_line(wrote: Write, kind: str, imports: str, line: str) -> None:
-    found = checked(wrote(LINE.format(line=line), imports))
+def test_what_is_forbidden_is_found_on_its_line(tmp_path: Path, kind: str, imports: str, line: str) -> None:
+    found = checked(with_line(tmp_path, line, imports))
     assert (kind, line) in {(one.kind, one.source) for one in found}, list(map(str, found))
     assert {one.source for one in found} == {line}
 
@@ -147,208 +120,36 @@ def test_what_is_forbidden_is_found_on_its_line(wrote: Write, kind: str, imports
         ("", "import busy"),
     ],
 )
-def test_what_is_allowed_is_let_pass(
-    wrote: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imports: str, line: str
-) -> None:
+def test_what_is_allowed_is_let_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imports: str, line: str) -> None:
     (tmp_path / "busy.py").write_text("import time\nNOW, TEXT = time.time(), open(__file__).read()\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "busy", raising=False)
-    assert checked(wrote(LINE.format(line=line), imports)) == ()
+    assert checked(with_line(tmp_path, line, imports)) == ()
     monkeypatch.delitem(sys.modules, "busy", raising=False)
 
 
-FAULTS = {
-    "differs: asks otherwise than the last time": (
-        """
-        SEEN = []
-        def mine(posed):
-            SEEN.append(1)
-            reply = yield Generate(prompt=f"{len(SEEN)}")
-            return Transcript(posed.messages, reply.text)
-        """,
-        ("differs", 'reply = yield Generate(prompt=f"{len(SEEN)}")'),
-    ),
-    "differs: ends otherwise than the last time": (
-        """
-        SEEN = []
-        def mine(posed):
-            SEEN.append(1)
-            reply = yield Generate(prompt="x")
-            return Transcript(posed.messages, str(len(SEEN)))
-        """,
-        ("differs", 'reply = yield Generate(prompt="x")'),
-    ),
-    "differs: by a clock that nobody sees": (
-        """
-        import time
-        def mine(posed):
-            now = next(iter(time.perf_counter_ns, None))
-            reply = yield Generate(prompt=str(now))
-            return Transcript(posed.messages, reply.text)
-        """,
-        ("differs", "reply = yield Generate(prompt=str(now))"),
-    ),
-    "close: catches what closes it": (
-        """
-        def mine(posed):
-            try:
-                reply = yield Generate(prompt="x")
-            except BaseException:
-                return Transcript(posed.messages, "")
-            return Transcript(posed.messages, reply.text)
-        """,
-        ("close", 'reply = yield Generate(prompt="x")'),
-    ),
-    "close: asks on": (
-        """
-        def mine(posed):
-            said = "x"
-            while len(said) < 3:
-                try:
-                    reply = yield Generate(prompt=said)
-                except GeneratorExit:
-                    pass
-                said += "x"
-            return Transcript(posed.messages, said)
-        """,
-        ("close", "reply = yield Generate(prompt=said)"),
-    ),
-    "close: fails": (
-        """
-        def mine(posed):
-            try:
-                reply = yield Generate(prompt="x")
-            except GeneratorExit:
-                reply.text
-            return Transcript(posed.messages, reply.text)
-        """,
-        ("close", "reply.text"),
-    ),
-    "failure: does not expect one": (
-        """
-        def mine(posed):
-            reply = None
-            try:
-                reply = yield Generate(prompt="x")
-            except Failed:
-                pass
-            return Transcript(posed.messages, reply.text)
-        """,
-        ("failure", "return Transcript(posed.messages, reply.text)"),
-    ),
-    "failure: nor among many": (
-        """
-        def mine(posed):
-            replies = yield (Generate(prompt="x"), Generate(prompt="y"))
-            return Transcript(posed.messages, replies[0].text)
-        """,
-        ("failure", "return Transcript(posed.messages, replies[0].text)"),
-    ),
-    "clock: when something failed": (
-        """
-        import time
-        def mine(posed):
-            try:
-                reply = yield Generate(prompt="x")
-            except Failed:
-                time.sleep(0)
-                raise
-            return Transcript(posed.messages, reply.text)
-        """,
-        ("clock", "time.sleep(0)"),
-    ),
-    "randomness: when it is closed": (
-        """
-        import random
-        def mine(posed):
-            try:
-                reply = yield Generate(prompt="x")
-            except GeneratorExit:
-                random.random()
-                raise
-            return Transcript(posed.messages, reply.text)
-        """,
-        ("randomness", "random.random()"),
-    ),
-    "reach: from an error": (
-        """
-        def mine(posed):
-            reply = yield Generate(prompt="x")
-            try:
-                raise ValueError
-            except ValueError as error:
-                frame = error.__traceback__.tb_frame
-            return Transcript(posed.messages, reply.text)
-        """,
-        ("reach", "frame = error.__traceback__.tb_frame"),
-    ),
-    "asks: what is no request": ('def mine(posed):\n    yield "hello"\n', ("asks", 'yield "hello"')),
-    "asks: nothing at once": ("def mine(posed):\n    yield ()\n", ("asks", "yield ()")),
-    "asks: is no generator": ("def mine(posed):\n    return []\n", ("asks", "def mine(posed):")),
-    "asks: never ends": (
-        'def mine(posed):\n    while True:\n        yield Generate(prompt="x")\n',
-        ("asks", 'yield Generate(prompt="x")'),
-    ),
-    "ends: with nothing": (
-        'def mine(posed):\n    yield Generate(prompt="x")\n',
-        ("ends", 'yield Generate(prompt="x")'),
-    ),
-    "ends: in an error": (
-        'def mine(posed):\n    yield Generate(prompt="x")\n    return posed.gold\n',
-        ("ends", "return posed.gold"),
-    ),
-    "ends: with the process": (
-        'import sys\ndef mine(posed):\n    yield Generate(prompt="x")\n    sys.exit(1)\n',
-        ("ends", "sys.exit(1)"),
-    ),
-    "changes: what is posed": (
-        LINE.format(line="posed.tools[0].parameters['properties']['when'] = {}"),
-        ("changes", "posed.tools[0].parameters['properties']['when'] = {}"),
-    ),
-    "changes: the messages": (
-        LINE.format(line="object.__setattr__(posed, 'seed', 1)"),
-        ("changes", "object.__setattr__(posed, 'seed', 1)"),
-    ),
-    "changes: a reply": (
-        LINE.format(line="[call.arguments.clear() for call in reply.tool_calls]"),
-        ("changes", "[call.arguments.clear() for call in reply.tool_calls]"),
-    ),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_faults_are_found_on_their_line(wrote: Write, fault: str) -> None:
-    source, expected = FAULTS[fault]
-    found = check(wrote(source), [TOOLED], rounds=4, most=10)
-    assert {(one.kind, one.source) for one in found} == {expected}, list(map(str, found))
-
-
-def test_what_another_file_does_for_it_is_found_there(
-    wrote: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_another_file_does_for_it_is_found_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "helper_of_mine.py").write_text("import time\n\ndef now():\n    return time.time()\n")
     monkeypatch.syspath_prepend(tmp_path)
-    (only,) = checked(wrote(LINE.format(line="x = now()"), "from helper_of_mine import now"))
+    (only,) = checked(with_line(tmp_path, "x = now()", "from helper_of_mine import now"))
     assert str(only) == "helper_of_mine.py:4: clock: time.time: return time.time()"
 
 
-def test_a_system_within_a_system_is_looked_at(wrote: Write) -> None:
-    inner = wrote(LINE.format(line="x = time.time()"), "import time")
+def test_a_system_within_a_system_is_looked_at(tmp_path: Path) -> None:
+    inner = with_line(tmp_path, "x = time.time()", "import time")
     (only,) = checked(SYSTEMS["best_of_n"].with_(inner=inner, n=2))
     assert (only.kind, only.source) == ("clock", "x = time.time()")
 
 
-def test_everything_stands_afterwards_where_it_stood(wrote: Write) -> None:
+def test_everything_stands_afterwards_where_it_stood(tmp_path: Path) -> None:
     before = random.getstate(), repr(np.random.get_state()), sys.getprofile(), sys.gettrace(), gc.isenabled()
-    assert checked(
-        wrote(LINE.format(line="x = random.random(), rand()"), "import random\nfrom numpy.random import rand")
-    )
+    assert checked(with_line(tmp_path, "x = random.random(), rand()", "import random\nfrom numpy.random import rand"))
     assert before == (random.getstate(), repr(np.random.get_state()), sys.getprofile(), sys.gettrace(), gc.isenabled())
     assert checked(SYSTEMS["chat"]) == () and time.time() and open(__file__).close() is None
     assert checked(SYSTEMS["chat"]) == ()
 
 
-def test_replies_may_be_given_and_a_plain_function_checked(wrote: Write) -> None:
+def test_replies_may_be_given_and_a_plain_function_checked(tmp_path: Path) -> None:
     asked = list[Request]()
 
     def answer(request: Request, seed: int) -> str:
@@ -356,17 +157,19 @@ def test_replies_may_be_given_and_a_plain_function_checked(wrote: Write) -> None
         asked.append(request)
         return "no."
 
-    mine = wrote(LINE.format(line="assert reply.text == 'no.'")).function
+    mine = with_line(tmp_path, "assert reply.text == 'no.'").function
     assert check(mine, [PLAIN], answer=answer) == () and asked
 
 
-def test_the_page_on_systems_says_what_runs(wrote: Write) -> None:
+def test_the_page_on_systems_says_what_runs(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "systems.md").read_text(encoding="utf-8")
     own, its_test = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    names: dict[str, Any] = {"mine": wrote(own)}
+    names: dict[str, Any] = {"mine": written(tmp_path, own)}
     exec(compile(its_test.replace("from mine import mine\n", ""), "docs/systems.md", "exec"), names)
     names["test_mine_is_a_system"]()
-    (found,) = checked(wrote(own.replace("    reply =", "    now = time.time()\n    reply ="), "import time"))
+    (found,) = checked(
+        written(tmp_path, own.replace("    reply =", "    now = time.time()\n    reply ="), "import time")
+    )
     assert re.sub(r":\d+:", ":9:", str(found)) in page
 
 

@@ -1,16 +1,13 @@
-"""A system never sees gold, tried every way: by what it asks, by what it is given, and by what it could look at.
+"""A system never sees gold, tried every way: by what it asks, and by what it is given.
 
 The town hall takes its opening state from `gold["hall"]`: an errand is in a hall, and what stands there is told to
-whoever looks. So of errands it is shown that nothing but the hall has any effect on what a system is told. Nothing in
-one process can keep Python from looking at frames or into the garbage collector: `check` sees it when a system does.
+whoever looks. So of errands it is shown that nothing but the hall has any effect on what a system is told. What a
+system could do to look around the driver stands in `test_systems_reach.py`.
 """
 
 from __future__ import annotations
 
 import gc
-import inspect
-import sys
-import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,13 +17,11 @@ from typing import Any
 
 import pytest
 
-from groma.formats.messages import Message
-from groma.formats.requests import Act, Episode, Failed, Failure, Generate, Reply, Request
+from groma.formats.requests import Act, Episode, Failed, Failure, Reply, Request
 from groma.formats.task import Posed, Task
 from groma.formats.transcript import Played, Transcript
 from groma.play import FakeEngine, play
 from groma.systems import SYSTEMS, System, find
-from groma.systems.check import check
 from groma.systems.invented import invented
 from groma.worlds.vale import VALE
 from groma.worlds.vale.hall import TOOLS, TownHall
@@ -261,92 +256,3 @@ def test_the_search_finds_what_can_be_found(way: str) -> None:
 def test_the_search_follows_weak_references() -> None:
     held = Slotted(SECRETS[0])
     assert SECRETS[0] in reachable(weakref.ref(held))
-
-
-# What it could look at
-
-
-def tasks_in(frame: FrameType | None) -> Iterator[Task]:
-    """The tasks that the frames know from which this one was called."""
-    while frame is not None:
-        yield from (one.task for one in frame.f_locals.values() if isinstance(getattr(one, "task", None), Task))
-        frame = frame.f_back
-
-
-def by_a_frame(posed: Posed) -> Iterator[Task]:
-    return tasks_in(sys._getframe())
-
-
-def by_inspection(posed: Posed) -> Iterator[Task]:
-    return tasks_in(inspect.currentframe())
-
-
-def by_a_traceback(posed: Posed) -> Iterator[Task]:
-    try:
-        raise ValueError
-    except ValueError as error:
-        assert error.__traceback__ is not None
-        return tasks_in(error.__traceback__.tb_frame)
-
-
-def by_all_frames(posed: Posed) -> Iterator[Task]:
-    return tasks_in(sys._current_frames()[threading.get_ident()])
-
-
-def by_referrers(posed: Posed) -> Iterator[Task]:
-    return (one for one in gc.get_referrers(posed) if isinstance(one, Task))
-
-
-def by_all_objects(posed: Posed) -> Iterator[Task]:
-    return (one for one in gc.get_objects() if isinstance(one, Task) and one.posed is posed)
-
-
-def by_the_world(posed: Posed) -> Iterator[Task]:
-    return (one for one in VALE.tasks("count", "held_out", 1, 0) if one.posed.seed == posed.seed)
-
-
-LOOKS = (by_a_frame, by_inspection, by_a_traceback, by_all_frames, by_referrers, by_all_objects, by_the_world)
-COUNT = VALE.tasks("count", "held_out", 1, 0)
-
-
-def thief(look: Callable[[Posed], Iterator[Task]]) -> Callable[[Posed], Episode]:
-    def steals(posed: Posed) -> Episode:
-        yield Generate(prompt=posed.messages)
-        task = next(look(posed), None)
-        answer = str(task.gold["start"]) if task else "nothing"
-        return Transcript((*posed.messages, Message("assistant", answer)), answer)
-
-    return steals
-
-
-@dataclass
-class Named:
-    function: Callable[[Posed], Episode]
-    name: str = "thief"
-    digest: str = "thief"
-
-    def __call__(self, posed: Posed) -> Episode:
-        return self.function(posed)
-
-
-@pytest.mark.parametrize("look", LOOKS)
-def test_whoever_looks_around_the_driver_is_seen(look: Callable[[Posed], Iterator[Task]]) -> None:
-    """The way leads to gold, in the driver itself; and `check` finds whoever takes it."""
-    (found,) = played(Named(thief(look)), COUNT)
-    assert found.transcript is not None and found.transcript.answer == str(COUNT[0].gold["start"])
-    (finding,) = check(thief(look), [COUNT[0].posed], rounds=1)
-    assert finding.kind == "reach" and finding.file == __file__
-
-
-def test_whoever_hears_of_every_frame_is_seen() -> None:
-    heard: list[Task] = []
-
-    def listens(posed: Posed) -> Episode:
-        sys.setprofile(lambda frame, event, value: heard.extend(tasks_in(frame)))
-        yield Generate(prompt=posed.messages)
-        sys.setprofile(None)
-        return Transcript(posed.messages, "")
-
-    played(Named(listens), COUNT)
-    assert COUNT[0] in heard
-    assert {one.kind for one in check(listens, [COUNT[0].posed], rounds=1)} == {"reach"}
