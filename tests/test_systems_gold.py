@@ -29,18 +29,24 @@ from groma.worlds.vale.hall import TOOLS, TownHall
 SYSTEMS_AND_VARIANTS = [*SYSTEMS, *(f"agent@{name}" for name in ("order", "chaos")), "critique@charter"]
 SYSTEMS_AND_VARIANTS += ["conversation@step_by_step", "conversation@impatient", "best_of_n@verified"]
 TASKS = (
-    *VALE.tasks("errand", "held_out", 4, 0),
+    *VALE.tasks("errand", "held_out", 12, 0),
     *VALE.tasks([k for k in VALE.kinds if k != "errand"], "held_out", 6, 0),
 )
 invent = invented(TOOLS)
 
 
 def fallible(request: Request, seed: int) -> Reply | Failure | str:
-    return Failure("engine", "broken", "nobody answers") if seed % 29 == 0 else invent(request, seed)
+    return Failure("engine", "broken", "nobody answers") if seed % 11 == 0 else invent(request, seed)
 
 
-def played(system: Any, tasks: Sequence[Task], open_environment: Any = VALE.open) -> list[Played]:
-    engine = FakeEngine(fallible)
+def broken(request: Request, seed: int) -> Failure:
+    return Failure("engine", "broken", "nobody answers")
+
+
+def played(
+    system: Any, tasks: Sequence[Task], open_environment: Any = VALE.open, answer: Any = fallible
+) -> list[Played]:
+    engine = FakeEngine(answer)
     return list(play(system, tasks, {"assistant": engine, "user": engine}, open_environment=open_environment))
 
 
@@ -200,8 +206,9 @@ def with_secrets(task: Task) -> Task:
 def test_nothing_that_it_is_given_leads_to_gold(name: str) -> None:
     small = {"n": 2, "rounds": 2, "width": 2, "branch": 2, "proposals": 2, "depth": 3, "max_tokens": 16}
     searched = Searched(find(name, VALE.variants).given(**small))
-    assert len(played(searched, [with_secrets(task) for task in TASKS])) == len(TASKS)
-    assert searched.given > len(TASKS) and searched.found == 0
+    tasks = [with_secrets(task) for task in TASKS]
+    assert len(played(searched, tasks)) == len(played(searched, tasks, answer=broken)) == len(tasks)
+    assert searched.given > 3 * len(tasks) and searched.found == 0
 
 
 class Leaky(TownHall):
