@@ -9,7 +9,7 @@ What is found is data, each with the line of source that did it:
 
 | kind         | the system…                                                                                      |
 |--------------|--------------------------------------------------------------------------------------------------|
-| `randomness` | draws from a global generator (Python's, numpy's, torch's), from the operating system, or unseeded |
+| `randomness` | draws from a global generator (Python's, numpy's, torch's), the operating system, or unseeded    |
 | `clock`      | reads the clock, or waits                                                                        |
 | `outside`    | uses files, the network, processes, threads, environment variables, the terminal                 |
 | `reach`      | looks at frames, into the garbage collector or a world: where a task's gold may be found         |
@@ -56,6 +56,7 @@ class Finding:
     @property
     def source(self) -> str:
         """The line as it stands in the file, if it can be read."""
+        linecache.checkcache(self.file)
         return linecache.getline(self.file, self.line).strip()
 
     def __str__(self) -> str:
