@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from async_players import NAMES, ONCE, Rooms, Slow, blocking, collected, in_a_loop, moody, once, run, written
-from groma.formats.errors import BadConfig
+from groma.formats.errors import BadConfig, BudgetSpent
 from groma.formats.requests import Failed, Failure, Generate, Reply, Request
 from groma.formats.task import Posed
 from groma.formats.transcript import Played, Transcript
@@ -25,7 +25,6 @@ from groma.play import (
     play,
     play_async,
 )
-from groma.play.switchboard import BudgetSpent
 from groma.systems import System, watched
 from test_play import BRANCHING, MONITORED, TALK, TASKS, oracle
 from test_systems_branches import nested, three_ways

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import NamedTuple
 
 from groma.formats.messages import Message
 from groma.formats.requests import Act, Episode, Failed, Reply
@@ -56,16 +57,36 @@ def days(
             raise NoForm("the task has no mornings: days are lived in vale_weeks") from failed
         if not morning.text:
             return Transcript(said or posed.messages, answer, stop=stop)
-        now = json.loads(morning.text)
-        heat, length = (WORDS.index(now["settings"][name]) / AS_MADE[name] for name in ("heat", "length"))
-        steps = tuple(dict.fromkeys((*scaffold.steps, *now["steps"])))
-        day = replace(posed, messages=(Message("system", now["card"]), Message("user", now["told"])), tools=tools)
+        now = _day(morning.text)
+        steps = tuple(dict.fromkeys((*scaffold.steps, *now.steps)))
+        day = replace(posed, messages=(Message("system", now.card), Message("user", now.told)), tools=tools)
         done = yield from agent(
             day,
             player=player,
-            scaffold=scaffold.with_(own=own, steps=steps, memory="recall" if now["memory"] else ""),
-            max_tokens=max(round(max_tokens * length), 1),
-            temperature=temperature * heat,
+            scaffold=scaffold.with_(own=own, steps=steps, memory="recall" if now.remembers else ""),
+            max_tokens=max(round(max_tokens * now.length), 1),
+            temperature=temperature * now.heat,
         )
         said, answer, stop = (*said, *done.messages), done.answer, done.stop
         yield Act(tool="evening", arguments={"answer": answer})
+
+
+class _Day(NamedTuple):
+    """A morning's news; heat and length as shares of what the agent was made with."""
+
+    told: str
+    card: str
+    remembers: bool
+    heat: float
+    length: float
+    steps: tuple[str, ...]
+
+
+def _day(text: str) -> _Day:
+    """What a morning said. NoForm where it is none."""
+    try:
+        now = json.loads(text)
+        heat, length = (WORDS.index(now["settings"][name]) / AS_MADE[name] for name in ("heat", "length"))
+        return _Day(str(now["told"]), str(now["card"]), bool(now["memory"]), heat, length, tuple(now["steps"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise NoForm(f"what the environment says in the morning is no day ({error!r})") from error
