@@ -72,5 +72,7 @@ def test_names_are_not_markup(records: tuple[Record, ...]) -> None:
 
 def test_sentences_come_from_the_first_view_with_pay(records: tuple[Record, ...]) -> None:
     said = sentences(records)
-    assert len(said) == 6 and all("what the rater would have paid changed by" in one for one in said)
+    steps, systems = said[:6], said[6:]
+    assert all("what the rater would have paid changed by" in one for one in steps)
+    assert len(systems) == 6 and all("on the same tasks:" in one for one in systems)
     assert sentences([one for one in records if not one.against]) == []

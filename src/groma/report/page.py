@@ -22,6 +22,7 @@ from groma.formats.records import Record
 from groma.formats.run_folder import RunFolder
 from groma.report.cells import Cell, axis_of, best_rival, cell_of, costs, detail_of, reasons, rivals_of
 from groma.report.charts import domain, stages_chart
+from groma.report.embodiments import Embodied, embodiments
 from groma.report.episodes import LIMIT, as_script, embed
 from groma.report.findings import Finding, findings, lede, parts_of
 from groma.report.grids import FIRST, Grid, View, grids, views
@@ -54,6 +55,7 @@ class Panel:
     pay: Drawn | None
     properties: Mapping[str, Sequence[Drawn]]
     differences: Mapping[str, Mapping[str, Sequence[Drawn]]]
+    embodied: Sequence[Embodied]
     steps: Mapping[tuple[str, str], Finding]
     charts: Sequence[tuple[str, Markup, Sequence[Finding]]]
     best: str
@@ -138,6 +140,7 @@ def _panel(run: Run, view: View, by_view: Mapping[View, Sequence[Record]], draw:
         pay=first["pay"],
         properties=properties,
         differences={kind: differences[kind] for kind in sorted(differences, key=lambda kind: kind != "system")},
+        embodied=embodiments(records, run.order),
         steps={(one.stage, one.system): one for one in steps},
         charts=_charts(run, first, steps, best) if view.case == "average" else [],
         best=f"{best[0]} {number(best[1])}" if best else "",

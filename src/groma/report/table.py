@@ -9,8 +9,9 @@ from rich.text import Text
 
 from groma.formats.records import Record
 from groma.report.cells import rivals_of
+from groma.report.embodiments import embodiments
 from groma.report.findings import findings, parts_of
-from groma.report.grids import Grid, grids, order_of, views
+from groma.report.grids import Grid, Order, grids, order_of, views
 from groma.report.writing import interval, level, visible, words
 
 LABEL, CELL, COLUMNS = 12, 21, 3
@@ -45,9 +46,16 @@ def tables(
 def sentences(records: Sequence[Record], *, stages: Sequence[str] = (), systems: Sequence[str] = ()) -> list[str]:
     """What changed from stage to stage in the first view that has objective and pay, a sentence each (findings.py).
 
-    Of the parts of its suite ("vale/ask") follow the steps in which the pay rose and the objective did not.
+    Of the parts of its suite ("vale/ask") follow the steps in which the pay rose and the objective did not; then, where
+    there are several systems, what each adds and takes away (embodiments.py).
     """
-    order, by_view = order_of(records, stages, systems), views(records)
+    order = order_of(records, stages, systems)
+    first = next(iter(views(records).values()), [])
+    return [*_steps(records, order), *(visible(one.text) for one in embodiments(first, order))]
+
+
+def _steps(records: Sequence[Record], order: Order) -> list[str]:
+    by_view = views(records)
     for view, chosen in by_view.items():
         steps = findings(chosen, order)
         if steps:
