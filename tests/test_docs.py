@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from groma.cli import run
+from groma.systems import find
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -44,6 +45,18 @@ def test_the_commands_on_your_own_model_run(workplace: Path) -> None:
         short = ["--max-tokens", "8"] if words[1] in ("survey", "run") else []
         assert words[0] == "groma" and run([*words[1:], *short]) == 0, command
     assert (workplace / "runs/whole/report.html").exists() and (workplace / "aligned/config.json").exists()
+
+
+def test_the_commands_of_the_page_on_systems_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs/systems.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^    (groma .*)$", text, re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        assert run(shlex.split(re.sub(r"--items \d+", "--items 7", command))[1:]) == 0, command
+    (example,) = re.findall(r"`(\{\"scaffold.*?\})`", text)
+    (tmp_path / "mine.json").write_text(example)
+    assert find("agent@mine.json").parameters["scaffold"].steps == ("plan", "act")
 
 
 def test_the_python_example_runs(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:

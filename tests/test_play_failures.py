@@ -221,6 +221,17 @@ def test_closing_a_play_closes_its_episodes_even_where_one_fails_to_close():
     assert sorted(closed) == list(range(len(closed))) and len(closed) >= 6
 
 
+def test_a_loop_without_an_end_is_a_failure_and_its_siblings_go_on():
+    def endless(posed: Posed) -> Iterator[object]:
+        while posed.seed == 1 or (yield Generate(prompt=posed.messages)).text != "x":
+            yield Generate(prompt=posed.messages)
+        return Transcript(posed.messages, "x")
+
+    found = played(System("endless", endless), TASKS[:3], engine=FakeEngine(lambda request, seed: "x"))
+    assert [one.failure and one.failure.kind for one in found] == [None, "endless", None]
+    assert len(found[1].calls) == 10_000 and found[1].cost["assistant"].calls == 10_000
+
+
 # budgets
 
 

@@ -15,6 +15,8 @@ from groma.formats.transcript import Call, Played, Transcript
 from groma.play.engine import Embodiment
 
 NOTHING = Cost()
+MOST = 10_000
+"""Requests that one episode may make: a loop without an end is a failed episode, not a survey that hangs."""
 OpenEnvironment = Callable[[Task], Environment | None]
 
 
@@ -90,6 +92,9 @@ class Live:
             self.asked = asked
             self.missing = len(self.requests)
             self.answers = [None] * self.missing
+            if self.number + self.missing > MOST:
+                what = f"it has asked {self.number} times, and goes on: an episode ends within {MOST} requests"
+                self.outcome, self.asked, self.missing = Failure("system", "endless", what), None, 0
 
     def _gather(self) -> Answered | Failure | None:
         """All answers as the system gets them, noted with what they cost; None where nothing was asked yet."""
