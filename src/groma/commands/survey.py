@@ -20,7 +20,7 @@ from groma.studies.matrix import PLAYER, survey_stages
 class Survey(Surveyed):
     """Embody a model as systems, play each on the same tasks, judge what was done, and write records and a page."""
 
-    model: Annotated[str | None, tyro.conf.Positional] = None
+    model: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")] = None
     """A shipped model (vale), a folder, or a Hub id: who plays the assistant, as --player assistant=WHAT says, too."""
     out: Path
     """Run folder to write."""

@@ -63,17 +63,17 @@ class Surveyed:
     """Longest reply. None: what the suite says is enough."""
     seed: int = 0
     """Of tasks, samples and training."""
-    player: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    player: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=WHAT")] = ()
     """NAME=WHAT, once for each player: who plays a role (assistant, user, or whom a system names as its critic or
     scorer). WHAT is a model (a reward model, too), http://HOST:PORT/v1#MODEL (any OpenAI-compatible server; the key is
     read from OPENAI_API_KEY), replay:LOG.jsonl (of a run's calls/), fake:TEXT, fake:FILE.py:FUNCTION, or person (you,
     here). What is named twice is loaded once.
     """
-    budget: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    budget: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=LIMITS")] = ()
     """NAME=calls:N,tokens:N,seconds:S: what a player may spend in this whole run. Then it stops; the page shows what is
     finished, and --resume goes on.
     """
-    episode_budget: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    episode_budget: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=LIMITS")] = ()
     """The same for a player in one episode: what is asked beyond it is refused, and the episode goes on as it can."""
     resume: bool = False
     """Go on with an interrupted run of the same --out and the same options."""
