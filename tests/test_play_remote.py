@@ -106,6 +106,14 @@ def test_text_goes_to_completions(fake: Fake) -> None:
     assert answer.cost == Cost(calls=1, seconds=answer.cost.seconds)
 
 
+def test_a_stop_string_that_a_server_leaves_in_its_text_is_cut_off(fake: Fake) -> None:
+    fake.answers = lambda count: (200, b'{"choices": [{"text": "one, two. three", "finish_reason": "stop"}]}', {})
+    answer = asked(fake, Generate(prompt="count", stop=(".", ", ")))
+    assert isinstance(answer, Reply) and (answer.text, answer.stop) == ("one", "stop")
+    answer = asked(fake, Generate(prompt="count", stop=("four",)))
+    assert isinstance(answer, Reply) and (answer.text, answer.stop) == ("one, two. three", "end")
+
+
 def test_tool_calls_are_read(fake: Fake) -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "pay", "arguments": '{"coins": 2}'}}
     body = {"choices": [{"message": {"content": None, "tool_calls": [call]}, "finish_reason": "tool_calls"}]}

@@ -5,6 +5,11 @@ Messages go to /chat/completions, plain text to /completions, `parallel` request
 asked again, up to `retries` times, after 0.5, 1, 2 … seconds or as long as it says (Retry-After, at most a minute);
 then, and at once for what the server refuses, the request is a Failure, and its siblings go on. The key is read from
 the environment when a request is made, and stands in no log and no message.
+
+Servers differ in what they make of a request. Some leave a stop string in the text: it is cut off here. Others cut it
+off and do not say so: the reply's `stop` is then "end". `transformers serve` is greedy at every temperature unless the
+model's generation_config.json says `do_sample`, truncates to the 50 likeliest tokens unless it says `top_k`, and
+refuses a request with `top_k`.
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ import queue
 import threading
 import time
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -141,7 +146,7 @@ class RemoteEngine:
             return
         try:
             found, calls = self.server.post(path, body)
-            answer = answered(found, calls, time.perf_counter() - began)
+            answer = answered(found, calls, time.perf_counter() - began, body.get("stop", ()))
         except Broken as broken:
             answer = Failure("engine", broken.kind, str(broken))
         except Exception as error:  # a worker never dies: whoever polls would wait for it for ever
@@ -196,8 +201,8 @@ def _message(message: Message) -> dict[str, Any]:
     return plain
 
 
-def answered(found: Mapping[str, Any], calls: int, seconds: float) -> Reply:
-    """A reply from what a server answered. Broken where parts are missing."""
+def answered(found: Mapping[str, Any], calls: int, seconds: float, stops: Sequence[str] = ()) -> Reply:
+    """A reply from what a server answered, up to the first of `stops` in it. Broken where parts are missing."""
     try:
         (choice, *_) = found["choices"]
         said = choice.get("message")
@@ -206,7 +211,9 @@ def answered(found: Mapping[str, Any], calls: int, seconds: float) -> Reply:
         cost = Cost(int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0), 1, seconds)
         tools = tuple(_call(one) for one in (said or {}).get("tool_calls") or ())
         stop = STOPS.get(choice.get("finish_reason") or "stop", "end")
-        return Reply(text=str(text), tool_calls=tools, stop=stop, cost=cost)
+        cuts = [at for at in map(str(text).find, stops) if at >= 0]
+        text, stop = (str(text)[: min(cuts)], "stop") if cuts else (str(text), stop)
+        return Reply(text=text, tool_calls=tools, stop=stop, cost=cost)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         shown = json.dumps(found)[:120]
         raise Broken("bad_reply", f"the server's answer has not the form of a completion: {shown}", False) from error

@@ -1,0 +1,43 @@
+"""What stands beside every measured time: the machine, the versions, the command; and how times are summed up."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+PACKAGES = ("groma", "torch", "transformers", "numpy")
+
+
+def machine() -> dict[str, str | int | float]:
+    """The processor, its cores, and how busy they were with other work when this was asked."""
+    names = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else -1.0
+    return {
+        "processor": names[0] if names else platform.processor() or platform.machine(),
+        "cores": os.cpu_count() or 0,
+        "system": platform.system(),
+        "load": round(load, 2),
+    }
+
+
+def versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def command() -> str:
+    """How this process was started; of a path only its last part, which says what it was."""
+    return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *(Path(one).name for one in sys.argv[1:])])
+
+
+def spread(values: Sequence[float]) -> dict[str, float | int]:
+    return {"median": median(values), "low": min(values), "high": max(values), "n": len(values)}
+
+
+def _lines(path: str) -> list[str]:
+    file = Path(path)
+    return file.read_text(errors="replace").splitlines() if file.is_file() else []
