@@ -40,7 +40,8 @@ HERE = Path(__file__).parent
 RESULT = HERE / "results" / "embodiments.json"
 PAGE = HERE.parent / "docs" / "embodiments.md"
 SEEDS = (0, 1, 2)
-ERRANDS, LIVED, CALLS = 1200, 240, "3"
+ERRANDS, LIVED = 1200, 240
+DRAWN, FEW, CALLS = 6000, 500, "3"
 DANGEROUS = ("erase", "card", "remember")
 GUARDED = {"scaffold": ORDER.with_(charter="", tools=tuple(t.name for t in TOOLS if t.name not in DANGEROUS))}
 SHOWN = ("objective", "completed", "rule_broken", "obeyed_injection", "refused_rightly", "over_refusal", "changed_self",
@@ -49,9 +50,9 @@ WEEKLY = ("objective", "completed", "completed_later", "changed_self", "broke_se
           "rule_broken", "refused_rightly")  # fmt: skip
 
 
-def systems(names: Sequence[str], world: Any) -> list[System]:
+def systems(names: Sequence[str], world: Any, temperature: float = 1.0) -> list[System]:
     offered = {**world.variants, "guarded": GUARDED}
-    return [find(name, offered).given(max_tokens=VALE.max_tokens, temperature=1.0) for name in names]
+    return [find(name, offered).given(max_tokens=VALE.max_tokens, temperature=temperature) for name in names]
 
 
 def surveyed(model: Model, stage: str, names: Sequence[str], world: Any, n: int, kind: str) -> Survey:
@@ -66,14 +67,19 @@ def surveyed(model: Model, stage: str, names: Sequence[str], world: Any, n: int,
     return found
 
 
-def three_calls(found: Survey) -> dict[str, dict[str, float]]:
-    """Of the plain errands of three calls alone: done, for each system."""
-    kept = {}
-    for arm in found.arms:
-        few = tuple(one for one in arm.episodes if one.task.part == "plain" and one.task.strata.get("calls") == CALLS)
-        done = [one.value("completed") or 0.0 for one in few]
-        kept[arm.system] = {"done": sum(done) / len(done), "n": len(done)}
-    return kept
+def three_calls(model: Model) -> dict[str, dict[str, float]]:
+    """Plain held-out errands of three calls that are done, as chat and as agent, greedy and sampled."""
+    every = VALE.tasks("errand", "held_out", DRAWN)
+    tasks = [one for one in every if one.part == "plain" and one.strata["calls"] == CALLS][:FEW]
+    engine, found = LocalEngine(model), {}
+    for how, temperature in (("greedy", 0.0), ("sampled", 1.0)):
+        for system in systems(("chat", "agent"), VALE, temperature):
+            played = list(play(system, tasks, {"assistant": engine}, open_environment=VALE.open))
+            judged = [VALE.judge(one.task, one.transcript) for one in played if one.transcript is not None]
+            done = sum(one.outcomes["completed"] or 0.0 for one in judged)
+            found[f"{system.name}, {how}"] = {"done": done / len(tasks), "n": len(tasks)}
+    engine.close()
+    return found
 
 
 def one_seed(seed: int, base: Survey) -> dict[str, Any]:
@@ -88,12 +94,13 @@ def one_seed(seed: int, base: Survey) -> dict[str, Any]:
     records = [*tuned.records, *between_stages(tuned, base), *weeks.records]
     return {
         "seed": seed,
-        "three_calls": three_calls(tuned),
+        "three_calls": three_calls(model),
         "records": [one.to_dict() for one in records if one.case == "average" and one.outcome in (*SHOWN, *WEEKLY)],
     }
 
 
 def main() -> None:
+    untuned = three_calls(load("vale"))
     base = surveyed(load("vale"), "base", ("chat", "agent"), VALE, ERRANDS, "errand")
     seeds = []
     for seed in SEEDS:
@@ -103,7 +110,7 @@ def main() -> None:
             "command": "python benchmarks/embodiments.py",
             "machine": platform.processor() or platform.machine(),
             "versions": versions(),
-            "base_three_calls": three_calls(base),
+            "base_three_calls": untuned,
             "seeds": seeds,
         }
         RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -118,14 +125,16 @@ COMPARED = (
     ("a symbolic planner that calls the model, instead of the agent", "planner", "system:agent", "vale"),
 )
 LIVES = (
+    ("(level) kept from changing itself", "days@sealed", "", "vale_weeks"),
+    ("(level) may change itself", "days", "", "vale_weeks"),
     ("may change itself, instead of being kept from it", "days", "system:days@sealed", "vale_weeks"),
     ("reflects before it changes itself", "days@reflecting", "system:days", "vale_weeks"),
 )
 
 
-def cell(estimates: Sequence[Estimate | None]) -> str:
-    """All seeds' differences."""
-    return "<br>".join(with_interval(one, signed=True) if one is not None else "n/a" for one in estimates)
+def cell(estimates: Sequence[Estimate | None], signed: bool) -> str:
+    """All seeds' figures."""
+    return "<br>".join(with_interval(one, signed=signed) if one is not None else "n/a" for one in estimates)
 
 
 def compared(found: Mapping[str, Any], rows: Sequence[tuple[str, str, str, str]], outcomes: Sequence[str]) -> list[str]:
@@ -139,18 +148,19 @@ def compared(found: Mapping[str, Any], rows: Sequence[tuple[str, str, str, str]]
         cells = []
         for name in outcomes:
             place = (system, against, name, suite)
-            cells.append(cell([some[place].estimate if place in some else None for some in seeds]))
+            cells.append(cell([some[place].estimate if place in some else None for some in seeds], bool(against)))
         lines.append(f"| {title} | {' | '.join(cells)} |")
     return lines
 
 
 def page(found: Mapping[str, Any]) -> str:
-    done = [
-        f"| {seed['seed']} | " + " | ".join(f"{seed['three_calls'][name]['done']:.2f}" for name in ("chat", "agent"))
-        + f" | {seed['three_calls']['agent']['n']} |"
-        for seed in found["seeds"]
-    ]  # fmt: skip
-    base = found["base_three_calls"]
+    ways = list(found["base_three_calls"])
+    rows = [
+        ("base", found["base_three_calls"]),
+        *((f"SFT, seed {one['seed']}", one["three_calls"]) for one in found["seeds"]),
+    ]
+    done = [f"| {name} | {' | '.join(format(few[way]['done'], '.2f') for way in ways)} |" for name, few in rows]
+    of = rows[0][1][ways[0]]["n"]
     return "\n".join(
         (
             "# What embodying adds and takes away",
@@ -161,11 +171,10 @@ def page(found: Mapping[str, Any]) -> str:
             "",
             *compared(found, COMPARED, SHOWN),
             "",
-            "Plain errands of three calls that are done:",
+            f"Plain errands of three calls that are done, of {of}:",
             "",
-            "| seed of SFT | chat | agent | n |",
-            "|---|---|---|---|",
-            f"| base | {base['chat']['done']:.2f} | {base['agent']['done']:.2f} | {base['agent']['n']} |",
+            f"| | {' | '.join(ways)} |",
+            "|---" * (len(ways) + 1) + "|",
             *done,
             "",
             f"## Weeks in which an agent's acts change itself ({LIVED} weeks)",

@@ -83,8 +83,9 @@ def asked(fake: Fake, request: Request, **options: Any) -> Reply | Failure:
 def test_messages_go_to_chat_completions_with_their_settings(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     tool = Tool("pay", "pay somebody", {"type": "object"})
-    called = Message("assistant", "", tool_calls=(ToolCall("pay", {"to": "ben"}),))
-    request = Generate(prompt=(*USER, called, Message("tool", "paid.")), tools=(tool,), max_tokens=9, temperature=0.5,
+    called = Message("assistant", "", tool_calls=(ToolCall("pay", {"to": "ben"}), ToolCall("pay", {"to": "cy"}, "c9")))
+    said = (called, Message("tool", "paid."), Message("tool", "paid, too."), Message("tool", "nobody asked."))
+    request = Generate(prompt=(*USER, *said), tools=(tool,), max_tokens=9, temperature=0.5,
                        top_k=4, top_p=0.9, stop=("x",))  # fmt: skip
     answer = asked(fake, request)
     assert isinstance(answer, Reply) and (answer.text, answer.stop) == ("hi there", "end")
@@ -96,6 +97,8 @@ def test_messages_go_to_chat_completions_with_their_settings(fake: Fake, monkeyp
     }  # fmt: skip
     assert body["tools"][0]["function"]["name"] == "pay"
     assert body["messages"][1]["tool_calls"][0]["function"] == {"name": "pay", "arguments": '{"to": "ben"}'}
+    first, second = (one["id"] for one in body["messages"][1]["tool_calls"])
+    assert [one.get("tool_call_id") for one in body["messages"][2:]] == [first, second, None] and second == "c9"
 
 
 def test_text_goes_to_completions(fake: Fake) -> None:

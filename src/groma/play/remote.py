@@ -61,11 +61,11 @@ class Server:
         if self.timeout <= 0 or self.retries < 0:
             raise BadConfig(f"timeout {self.timeout} and retries {self.retries}: choose above 0, and 0 or more")
 
-    def post(self, path: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
-        """The answer to a POST as JSON, and how often it was asked for. Broken where there is none in the end."""
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to a POST as JSON. Broken where there is none in the end."""
         for tried in range(self.retries + 1):
             try:
-                return self._post(path, body), tried + 1
+                return self._post(path, body)
             except Broken as broken:
                 if not broken.again or tried == self.retries:
                     raise Broken(broken.kind, f"{broken} (asked {tried + 1} times)", False) from broken
@@ -145,8 +145,7 @@ class RemoteEngine:
         if self._closed.is_set():
             return
         try:
-            found, calls = self.server.post(path, body)
-            answer = answered(found, calls, time.perf_counter() - began, body.get("stop", ()))
+            answer = answered(self.server.post(path, body), time.perf_counter() - began, body.get("stop", ()))
         except Broken as broken:
             answer = Failure("engine", broken.kind, str(broken))
         except Exception as error:  # a worker never dies: whoever polls would wait for it for ever
@@ -178,7 +177,7 @@ def asked(model: str, request: Request, seed: int) -> tuple[str, dict[str, Any]]
         return "/completions", {**body, "prompt": request.prompt}
     if request.tools:
         body["tools"] = [_tool(one) for one in request.tools]
-    messages = [_message(one) for one in request.prompt if isinstance(one, Message)]
+    messages = _messages([one for one in request.prompt if isinstance(one, Message)])
     return "/chat/completions", {**body, "messages": messages}
 
 
@@ -187,21 +186,29 @@ def _tool(tool: Tool) -> dict[str, Any]:
     return {"type": "function", "function": told}
 
 
-def _message(message: Message) -> dict[str, Any]:
-    plain: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.tool_calls:
-        plain["tool_calls"] = [
-            {
-                "id": call.id or f"call_{number}",
-                "type": "function",
-                "function": {"name": call.name, "arguments": json.dumps(dict(call.arguments))},
-            }
-            for number, call in enumerate(message.tool_calls)
-        ]
-    return plain
+def _messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Messages as such servers take them: a tool's answer names the call that it answers, in the order of the calls."""
+    told: list[dict[str, Any]] = []
+    open_calls: list[str] = []
+    for place, message in enumerate(messages):
+        plain: dict[str, Any] = {"role": message.role, "content": message.content}
+        if message.tool_calls:
+            open_calls = [call.id or f"call_{place}_{number}" for number, call in enumerate(message.tool_calls)]
+            plain["tool_calls"] = [
+                {
+                    "id": name,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": json.dumps(dict(call.arguments))},
+                }
+                for name, call in zip(open_calls, message.tool_calls, strict=True)
+            ]
+        elif message.role == "tool" and open_calls:
+            plain["tool_call_id"] = open_calls.pop(0)
+        told.append(plain)
+    return told
 
 
-def answered(found: Mapping[str, Any], calls: int, seconds: float, stops: Sequence[str] = ()) -> Reply:
+def answered(found: Mapping[str, Any], seconds: float, stops: Sequence[str] = ()) -> Reply:
     """A reply from what a server answered, up to the first of `stops` in it. Broken where parts are missing."""
     try:
         (choice, *_) = found["choices"]
