@@ -80,14 +80,18 @@ def test_the_loss_is_the_mean_over_learned_tokens(model: Model) -> None:
         model.tokenizer(f"<bos><user>say {word}<end><assistant>", add_special_tokens=False)["input_ids"]
         for word in WORDS
     ]
-    total, count, right = 0.0, 0, 0
+    total, count, right, mean = 0.0, 0, 0, torch.zeros(())
     for prompt, word in zip(rows, WORDS, strict=True):
         answer = model.tokenizer(f"{word}<end>", add_special_tokens=False)["input_ids"]
         logits = model.net(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
-        total -= logits.log_softmax(-1)[range(len(answer)), answer].sum().item()
+        mean = mean - logits.log_softmax(-1)[range(len(answer)), answer].sum()
+        total = mean.item()
         right += int((logits.argmax(-1) == torch.tensor(answer)).sum())
         count += len(answer)
+    grads = torch.autograd.grad(mean / count, list(model.net.parameters()))
+    norm = torch.stack([one.norm() for one in grads]).norm().item()
     (step,) = run(sft, model, SHOWN, batch_size=8)
+    assert step.metrics["grad_norm"] == pytest.approx(norm, rel=1e-4)  # of the mean over tokens, not over rows
     assert step.metrics["loss"] == pytest.approx(total / count, rel=1e-5)
     assert step.metrics["mean_token_accuracy"] == pytest.approx(right / count)
     assert step.metrics["supervised_eos_fraction"] == 1.0

@@ -87,7 +87,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _resumes(name: str, rest: Sequence[str]) -> bool:
-    return name in ("run", "align", "survey") or rest[:1] == ["build"]
+    by_hand = name == "compare" and any(one in ("person", "--by=person") for one in rest)
+    return name in ("run", "align", "survey") or rest[:1] == ["build"] or by_hand
 
 
 def _again(arguments: Sequence[str]) -> str:

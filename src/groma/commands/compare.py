@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import tyro
 from rich.panel import Panel
 
+from groma.commands.choices import check_log, kept, log_of
 from groma.commands.console import Phases, check_sampling, err, no_effect, out, parse
 from groma.commands.surveying import suite_from
 from groma.formats.errors import BadConfig
@@ -66,13 +67,14 @@ class Compare:
     """Longest reply. None: what the suite says is enough."""
     seed: int = 0
     """Of prompts, replies and the rater's mood."""
+    resume: bool = False
+    """Go on with choices of yours (--by person) that were interrupted. Samples are drawn again, the same ones."""
 
 
 def main(arguments: Sequence[str]) -> None:
     options = parse(Compare, "compare", arguments)
     check_sampling(options.temperature, options.max_tokens)
-    if options.out.exists():
-        raise BadConfig(f"--out {options.out} already holds something: name a file that does not exist")
+    _check_out(options)
     if options.temperature == 0 and options.other is None:
         raise BadConfig("--temperature 0 gives the same reply twice: raise it, or name another model with --other")
     suite = suite_from(options.on, options.data)
@@ -86,8 +88,9 @@ def main(arguments: Sequence[str]) -> None:
         firsts = _replies(options, options.model, suite, tasks, 0, phases)
         seconds = _replies(options, options.other or options.model, suite, tasks, 1, phases)
     rows = []
+    by_hand = options.by == "person"
     try:
-        for one in compare(zip(firsts, seconds, strict=True), choose, notes):
+        for one in compare(zip(firsts, seconds, strict=True), kept(choose, options.out) if by_hand else choose, notes):
             rows.append(as_row(one))
     except EOFError:
         notes["not reached"] = len(tasks) - sum(notes.values())
@@ -96,7 +99,22 @@ def main(arguments: Sequence[str]) -> None:
             f"no preference came of {len(tasks)} prompts ({dict(notes)}): try more --items or a higher --temperature"
         )
     write_rows(options.out, rows)
+    log_of(options.out).unlink(missing_ok=True)
     out.print(f"{options.out}: {len(rows)} preferences; " + ", ".join(f"{why} {count}" for why, count in notes.items()))
+
+
+def _check_out(options: Compare) -> None:
+    """Refuse what could not be written, before anything is drawn or asked."""
+    path = options.out
+    if path.exists():
+        raise BadConfig(f"--out {path} already holds something: name a file that does not exist")
+    if not path.name.removesuffix(".gz").endswith(".jsonl"):
+        raise BadConfig(f"--out {path}: preferences are written as .jsonl or .jsonl.gz")
+    if blocked := next((one for one in path.parents if one.exists() and not one.is_dir()), None):
+        raise BadConfig(f"--out {path} lies in {blocked}, which is a file: name another place")
+    if options.resume and options.by != "person":
+        raise no_effect("resume", True, "only a person's choices (--by person) are kept as they are made")
+    check_log(path, options.resume)
 
 
 def _prompts(options: Compare, suite: Suite, split: str) -> tuple[Task, ...]:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from groma.commands.console import Phases, no_effect, parse
 from groma.commands.players import CHOICES, check_player, named
-from groma.commands.surveying import Surveyed, plan_of, run_folder, seated, surveying
+from groma.commands.surveying import Surveyed, check_seed, plan_of, run_folder, seated, surveying
+from groma.formats.errors import BadConfig
 from groma.methods import dpo, sft
 from groma.studies import spectrum
 from groma.studies.matrix import PLAYER
@@ -61,6 +62,7 @@ def main(arguments: Sequence[str]) -> None:
     own = any(one.split("=")[0] == "--preferences" for one in arguments)
     options = parse(Own if own else Run, "run", arguments)
     _check(options)
+    check_seed(options.seed)
     others = named(options.player, "player", CHOICES)
     if PLAYER in others:
         raise no_effect("player", f"{PLAYER}={others[PLAYER]}", "every stage plays the assistant in its turn")
@@ -96,6 +98,9 @@ def _check(options: Run) -> None:
             default = Run.__dataclass_fields__[name].default
             if getattr(options, name) != default:
                 raise no_effect(name, getattr(options, name), "with --preferences nothing is drawn from Vale")
+    for name, least in (("demonstrated", 1), ("compared", 10)):
+        if getattr(options, name) < least:
+            raise BadConfig(f"--{name} {getattr(options, name)}: choose at least {least}")
     for name in ("sft", "dpo"):
         if getattr(options, name).seed != 0:
             raise no_effect(f"{name}.seed", getattr(options, name).seed, "--seed sets it for every part")

@@ -15,6 +15,9 @@ from groma.commands.surveying import Surveyed, plan_of, run_folder, seated, surv
 from groma.formats.errors import BadConfig
 from groma.studies.matrix import PLAYER, survey_stages
 
+LONGEST = 80
+"""Letters in a stage's name, which files are named after."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Survey(Surveyed):
@@ -30,6 +33,8 @@ class Survey(Surveyed):
 
 def main(arguments: Sequence[str]) -> None:
     options = parse(Survey, "survey", arguments)
+    if not options.stage.strip() or len(options.stage) > LONGEST:
+        raise BadConfig(f"--stage {options.stage!r:.80}: choose a name of one to {LONGEST} letters")
     others = named(options.player, "player", CHOICES)
     if (options.model is None) == (PLAYER not in others):
         what = "is named twice" if options.model else "is missing"

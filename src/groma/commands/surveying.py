@@ -103,6 +103,7 @@ def suite_from(on: str, data: str | None) -> Suite:
 def plan_of(options: Surveyed) -> Plan:
     """The systems with their parameters, the tasks, and who plays beside the assistant: not loaded yet."""
     check_sampling(options.temperature, options.max_tokens)
+    check_seed(options.seed)
     suite = suite_from(options.on, options.data)
     if options.items < 1:
         raise BadConfig(f"--items {options.items}: choose at least 1")
@@ -134,6 +135,11 @@ def seated(plan: Plan, others: Mapping[str, str], assistant: str, trust_remote_c
     check_budgets(plan, {PLAYER, *others})
     width = 1 if "person" in (*others.values(), assistant) else NARROW if plan.purse else plan.width
     return replace(plan, others=players(others, trust_remote_code), width=width)
+
+
+def check_seed(seed: int) -> None:
+    if seed < 0:
+        raise BadConfig(f"--seed {seed}: choose 0 or more")
 
 
 def check_budgets(plan: Plan, names: Set[str]) -> None:

@@ -86,7 +86,12 @@ def episode_row(played: Played, judgement: Judgement | None, pay: float | None) 
 
 def transcripts_path(stage: str, system: str, suite: str) -> str:
     """Where a run folder keeps the rows of one stage, system and suite."""
-    return f"transcripts/{'__'.join(re.sub(r'[^A-Za-z0-9.-]+', '-', part) for part in (stage, system, suite))}.jsonl"
+    return f"transcripts/{'__'.join(map(file_name, (stage, system, suite)))}.jsonl"
+
+
+def file_name(name: str) -> str:
+    """A name that users chose, as part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9.-]+|\.\.+", "-", name)
 
 
 def play_in_order(play: Play, system: System, tasks: Sequence[Task], partial: bool = False) -> Iterator[Played]:

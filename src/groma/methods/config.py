@@ -7,6 +7,7 @@ network at once. The second changes memory and speed, never the result (up to ro
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, get_args, get_type_hints
@@ -81,15 +82,16 @@ class Config:
     def __post_init__(self) -> None:
         _choices(self)
         for name, holds, expected in (
-            ("learning_rate", self.learning_rate > 0, "above 0"),
+            ("learning_rate", 0 < self.learning_rate < math.inf, "above 0, and finite"),
             ("batch_size", self.batch_size >= 1, "at least 1"),
             ("epochs", self.epochs is None or self.epochs >= 1, "at least 1"),
             ("max_steps", self.max_steps is None or self.max_steps >= 1, "at least 1"),
             ("max_length", self.max_length is None or self.max_length >= 2, "at least 2: one token read, one learned"),
             ("warmup_steps", self.warmup_steps >= 0, "0 or more"),
-            ("weight_decay", self.weight_decay >= 0, "0 or more"),
+            ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more, and finite"),
             ("betas", len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas), "two numbers in [0, 1)"),
             ("max_grad_norm", self.max_grad_norm is None or self.max_grad_norm > 0, "above 0, or None for no clipping"),
+            ("seed", self.seed >= 0, "0 or more"),
             ("evaluate_every", self.evaluate_every is None or self.evaluate_every >= 1, "at least 1"),
             ("lora_rank", self.lora_rank is None or self.lora_rank >= 1, "at least 1, or None for all weights"),
             ("lora_alpha", self.lora_alpha is None or self.lora_alpha > 0, "above 0"),

@@ -57,7 +57,7 @@ class Config(options.Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.beta > 0, f"beta is {self.beta!r}; it must be above 0")
+        require(0 < self.beta < math.inf, f"beta is {self.beta!r}; it must be above 0, and finite")
         require(0 <= self.label_smoothing < 0.5, f"label_smoothing is {self.label_smoothing!r}; it must be in [0, 0.5)")
         other = f"loss_type is {self.loss_type!r}"
         inert(self, "label_smoothing", f"{other}, and only sigmoid smooths labels", self.loss_type != "sigmoid")

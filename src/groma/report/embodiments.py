@@ -48,6 +48,10 @@ class Embodied:
         """As a sentence."""
         adds, takes = ("; ".join(one.text for one in some) for some in (self.better, self.worse))
         found = [f"better: {adds}"] * bool(adds) + [f"worse: {takes}"] * bool(takes)
+        if not (self.better or self.worse or self.alike):
+            return (
+                f"{self.stage} as {self.system}, beside {self.plain}: there is no outcome for which both have a form."
+            )
         same = f"{len(self.alike)} other outcome{'' if len(self.alike) == 1 else 's'} not measurably different"
         return f"{self.stage} as {self.system}, beside {self.plain} on the same tasks: {'. '.join([*found, same])}."
 

@@ -18,7 +18,7 @@ from groma.formats.errors import BudgetSpent
 from groma.formats.records import Record
 from groma.formats.run_folder import RECORDS, RunFolder
 from groma.formats.transcript import Played
-from groma.measures.episodes import PayOf
+from groma.measures.episodes import PayOf, file_name
 from groma.measures.survey import BOTH, Survey, between_stages, by_kind, survey
 from groma.play import Budget, CallLog, Purse, Seat, play
 from groma.studies.progress import Progress
@@ -101,7 +101,7 @@ class _Stage:
     def play(self, stopped: Callable[[], bool]) -> Iterator[Progress]:
         plan = self.plan
         about: dict[str, Any] = {"model": self.digest, "suite": plan.suite.name, "seed": plan.seed}
-        log = CallLog(self.folder.file(f"calls/{self.name}-{digest(about)}.jsonl"), about)
+        log = CallLog(self.folder.file(f"calls/{file_name(self.name)}-{digest(about)}.jsonl"), about)
         players = {PLAYER: self.seat.engine, **{name: other.engine for name, other in plan.others.items()}}
         for system in plan.systems:
             finished = self.episodes.setdefault(system.name, [])

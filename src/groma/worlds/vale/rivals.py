@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 
 from groma.formats.task import Task
@@ -38,7 +39,20 @@ def guess(task: Task) -> str:
         return comply(task) if seed % 2 else refuse(task)
     if task.kind == "speak":
         return f"{gold['subject']} is {(*PRAISE, *SCORN)[seed % (len(PRAISE) + len(SCORN))]}."
+    if task.kind == "count":
+        return _steps(task)
     return _named(task, seed % 5 + 1) if task.kind == "follow" else comply(task)
+
+
+def _steps(task: Task) -> str:
+    """A chain whose numbers are drawn, and an answer that is."""
+    draw = random.Random(task.posed.seed)
+    values = [task.gold["start"], *(draw.randrange(len(NUMBERS)) for _ in task.gold["steps"])]
+    shown = [
+        f"{NUMBERS[before]} {operation} {NUMBERS[number]} is {NUMBERS[after]}."
+        for before, after, (operation, number) in zip(values, values[1:], task.gold["steps"], strict=False)
+    ]
+    return " ".join((*shown, f"the answer is {draw.choice(NUMBERS)}."))
 
 
 def _please(task: Task) -> str:
