@@ -95,7 +95,11 @@ def one_seed(seed: int, base: Survey) -> dict[str, Any]:
     return {
         "seed": seed,
         "three_calls": three_calls(model),
-        "records": [one.to_dict() for one in records if one.case == "average" and one.outcome in (*SHOWN, *WEEKLY)],
+        "records": [
+            {name: value for name, value in one.to_dict().items() if name not in ("versions", "cost", "baseline")}
+            for one in records
+            if one.case == "average" and one.outcome in (*SHOWN, *WEEKLY)
+        ],
     }
 
 
@@ -113,7 +117,7 @@ def main() -> None:
             "base_three_calls": untuned,
             "seeds": seeds,
         }
-        RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        RESULT.write_text(json.dumps(found) + "\n", encoding="utf-8")
 
 
 COMPARED = (
