@@ -45,6 +45,12 @@ def test_an_out_that_cannot_be_written_is_refused_before_anything_is_drawn(out: 
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_resume_of_nothing_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "mistyped"
+    assert groma("survey", "fake:x", "--as", "chat", "--items", 7, "--resume", "--out", out) == 0
+    assert "there is nothing to resume" in capsys.readouterr().err
+
+
 def test_a_stage_may_be_called_anything(tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert groma("survey", "fake:x", "--as", "chat", "--items", 7, "--stage", "a/../<b>", "--out", out) == 0

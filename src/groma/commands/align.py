@@ -9,7 +9,7 @@ from typing import Any
 
 import tyro
 
-from groma.commands.console import Phases, err, out, parse
+from groma.commands.console import Phases, err, out, parse, told_anew
 from groma.formats.errors import BadConfig
 from groma.formats.examples import Demonstration, Loaded, Preference, read_examples
 from groma.methods import dpo, sft
@@ -80,6 +80,8 @@ def main(arguments: Sequence[str]) -> None:
 def align(options: Sft | Dpo, data: Loaded[Any], shown: tuple[str, ...]) -> None:
     """Train on `data` and write the model; what was dropped or handled is told."""
     state = check_out(options.out, options.resume)
+    if options.resume and state is None:
+        told_anew(options.out)
     model = load(options.model, device=options.device, trust_remote_code=options.trust_remote_code)
     notes = [*model.notes, *(f"{options.data.name}: {rows} rows: {why}" for why, rows in data.notes.items())]
     if pads_with_an_end(model):

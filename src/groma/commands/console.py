@@ -6,6 +6,7 @@ import logging
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import tyro
@@ -76,6 +77,11 @@ class Phases:
             text = "  ".join(f"{name} {step.metrics[name]:.3f}" for name in shown if name in step.metrics)
             self.show(phase, step.number, step.of, text)
             yield step
+
+
+def told_anew(path: Path) -> None:
+    """Say that --resume found nothing: a mistyped --out should not go unnoticed."""
+    err.print(f"note: there is nothing to resume for --out {path}: beginning anew", markup=False)
 
 
 def check_sampling(temperature: float, max_tokens: int | None) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from groma.commands.console import check_sampling, no_effect, out
+from groma.commands.console import check_sampling, no_effect, out, told_anew
 from groma.commands.players import budgets, players
 from groma.formats.errors import BadConfig, BudgetSpent
 from groma.formats.run_folder import RunFolder
@@ -187,6 +187,8 @@ def run_folder(
         "outcomes": {name: {"title": one.title, "explanation": one.explanation} for name, one in OUTCOMES.items()},
         "done": False,
     }
+    if options.resume and not options.out.exists():
+        told_anew(options.out)
     if not (options.resume and options.out.exists()):
         return RunFolder.create(options.out, manifest, fresh=options.fresh)
     folder = RunFolder.open(options.out)

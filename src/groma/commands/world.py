@@ -10,7 +10,7 @@ import torch
 import tyro
 from rich.markdown import Markdown
 
-from groma.commands.console import Phases, out, parse
+from groma.commands.console import Phases, out, parse, told_anew
 from groma.formats.errors import BadConfig
 from groma.methods.keeping import check_out, kept, stoppable
 from groma.models.load import usable
@@ -75,6 +75,8 @@ def build(options: Build) -> None:
         raise BadConfig(f"--threads {options.threads}; choose at least 1")
     folder, device = options.out or _cache(options.recipe), usable(options.device)
     state = check_out(folder, options.resume)
+    if options.resume and state is None:
+        told_anew(folder)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     with Phases() as phases, stoppable() as stopped:
