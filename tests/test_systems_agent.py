@@ -175,7 +175,7 @@ def test_it_is_told_what_it_remembers() -> None:
         ({"steps": ["dance", "act"]}, "the step 'dance'.*plan, act, reflect, check"),
         ({"steps": ["plan"]}, "act among them"),
         ({"steps": ["act", "reflect"]}, "names in own"),
-        ({"steps": "act"}, "steps 'act'.*tuple"),
+        ({"steps": "act"}, "steps 'act'.*list of names"),
         ({"protocol": "xml"}, "one of text, native"),
         ({"max_steps": 0}, "max_steps 0"),
         ({"max_steps": "many"}, "max_steps 'many'"),

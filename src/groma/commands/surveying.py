@@ -26,7 +26,7 @@ from groma.report.table import sentences, tables
 from groma.studies.matrix import PLAYER, Plan, versions
 from groma.suites import library
 from groma.suites.suite import Suite
-from groma.systems import find
+from groma.systems import System, find
 from groma.worlds.vale import VALE, WEEKS
 
 NARROW = 32
@@ -113,7 +113,10 @@ def plan_of(options: Surveyed) -> Plan:
     given = {"temperature": options.temperature, "max_tokens": options.max_tokens or suite.max_tokens}
     systems = []
     for name in names:
-        systems.append(find(name, suite.variants).given(**given))
+        systems.append(_with_settings(name, suite, given))
+    called = [system.name for system in systems]
+    if alike := next((name for name in called if called.count(name) > 1), None):
+        raise BadConfig(f"--as: two systems are called {alike!r}; rename a file, so that they can be told apart")
     suite.tasks(options.kind, options.split, 1, options.seed)  # refuses a wrong kind or split before anything is made
     return Plan(
         systems,
@@ -126,6 +129,13 @@ def plan_of(options: Surveyed) -> Plan:
         budget=budgets(options.episode_budget, "episode-budget"),
         purse=Purse(budgets(options.budget, "budget")) if options.budget else None,
     )
+
+
+def _with_settings(name: str, suite: Suite, given: Mapping[str, Any]) -> System:
+    """The system with the run's settings, but for those that its variant sets itself."""
+    system, plain = find(name, suite.variants), find(name.partition("@")[0])
+    own = {one for one in given if system.parameters.get(one) != plain.parameters.get(one)}
+    return system.given(**{one: value for one, value in given.items() if one not in own})
 
 
 def seated(plan: Plan, others: Mapping[str, str], assistant: str, trust_remote_code: bool) -> Plan:

@@ -26,6 +26,12 @@ class Persona:
     done: str = "[done]"
 
     def __post_init__(self) -> None:
+        for name in ("before", "after"):
+            lines = getattr(self, name)
+            if not (isinstance(lines, tuple) and all(isinstance(one, str) for one in lines)):
+                raise BadInput(f"a persona says {name}: {lines!r:.60}", expected="a list of sentences")
+        if not (isinstance(self.card, str) and isinstance(self.done, str)):
+            raise BadInput(f"a persona has the card {self.card!r:.60} and done {self.done!r:.60}", expected="words")
         if bool(self.card) == bool(self.before or self.after):
             raise BadInput("a persona has both a card and lines, or neither", expected="a card for a model, or lines")
         if self.card and (not isinstance(self.turns, int) or self.turns < 1):

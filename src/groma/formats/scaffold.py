@@ -61,7 +61,7 @@ class Scaffold:
             raise BadInput(f"a scaffold has no prompt for {missing[0]!r}", expected="words for every step but act")
         for name, least in (("max_steps", 1), ("retries", 0)):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise BadInput(f"a scaffold has {name} {value!r}", expected=f"a number from {least}")
         if "reflect" in self.steps and not self.own:
             raise BadInput("a scaffold reflects, and has no tool of its own to reflect on", expected="names in own")
@@ -87,6 +87,12 @@ class Scaffold:
         if isinstance(given.get("prompts"), Mapping):
             given["prompts"] = {**PROMPTS, **given["prompts"]}
         kinds = {"charter": str, "steps": tuple, "prompts": Mapping, "own": tuple, "finish": str, "memory": str}
+        for name in ("steps", "tools", "own"):
+            some = given.get(name)
+            if some is not None and not (isinstance(some, tuple) and all(isinstance(one, str) for one in some)):
+                raise BadInput(f"a scaffold has {name} {given[name]!r:.60}", expected="a list of names")
+        if not all(isinstance(one, str) for one in dict(given.get("prompts") or {}).values()):
+            raise BadInput("a scaffold has a prompt that is no text", expected="words for every step")
         for name, kind in kinds.items():
             if name in given and not isinstance(given[name], kind):
                 raise BadInput(f"a scaffold has {name} {given[name]!r:.60}", expected=f"a {kind.__name__}")
@@ -97,8 +103,8 @@ def read_scaffold(path: str | Path) -> Scaffold:
     """Read one from a .json file; whatever is wrong is a BadInput with the file."""
     try:
         return Scaffold.from_dict(loads(Path(path).read_text(encoding="utf-8"), str(path)))
-    except OSError as error:
-        raise BadInput(f"the file cannot be read ({error.strerror})", where=str(path)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"the file cannot be read ({error})", where=str(path)) from error
     except BadInput as error:
         if error.where:
             raise

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from groma.formats.errors import BadInput
 from groma.formats.messages import Message
 from groma.formats.requests import Answered, Asked, Cost, Failure
 from groma.formats.task import Task
@@ -26,6 +27,10 @@ class Transcript:
     stop: str = ""
     form: str = "full"
     state: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.answer, str):
+            raise BadInput(f"a transcript's answer is a {type(self.answer).__name__}", expected="text")
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ class Live:
             asked = self.episode.throw(Failed(answer)) if isinstance(answer, Failure) else self.episode.send(answer)
         except StopIteration as end:
             self.outcome = end.value if isinstance(end.value, Transcript) else _no_transcript(end.value)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self.outcome = caught("system", error)
         else:
             self.asked = asked
@@ -135,7 +135,7 @@ class Live:
                 stack.callback(self.episode.close)
 
 
-def caught(boundary: str, error: Exception) -> Failure:
+def caught(boundary: str, error: BaseException) -> Failure:
     """An exception as data: the failure that it carries, or its name and text, and the line that raised it."""
     if isinstance(error, Failed):
         return error.failure

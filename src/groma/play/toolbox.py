@@ -92,8 +92,10 @@ class Toolbox:
         def call() -> None:
             try:
                 found.append((self._functions[name](**arguments), None))
-            except BaseException as error:
+            except Exception as error:
                 found.append((None, error))
+            except BaseException as error:  # a tool that wants to end the process ends its own use
+                found.append((None, RuntimeError(f"{name} raised {type(error).__name__}: {error}")))
 
         thread = threading.Thread(target=call, name=f"tool {name}", daemon=True)
         thread.start()

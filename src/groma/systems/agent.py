@@ -72,7 +72,7 @@ class _Agent:
             calls = calls_in(reply, self.tools, self.scaffold.protocol)
             if not calls:
                 return reply.text, reply.stop
-            for call in calls:
+            for call in calls[: self.scaffold.max_steps - self.steps]:
                 self.steps += 1
                 if isinstance(call, ToolCall) and call.name == self.scaffold.finish:
                     return ", ".join(map(str, call.arguments.values())), "end"

@@ -32,11 +32,12 @@ def parsed(name: str, values: str, tools: Sequence[Tool]) -> ToolCall | str:
     if tool is None:
         return f"there is no tool {name}."
     names = list(tool.parameters.get("properties", {}))
+    least = sum(name in tool.parameters.get("required", names) for name in names)
     given = [value.strip() for value in values.split(",", max(len(names) - 1, 0))] if values.strip() else []
-    if len(given) != len(names) or not all(given):
+    if not least <= len(given) <= len(names) or not all(given):
         wants = ", ".join(names) or "nothing"
         return f"{name} wants {wants}."
-    return ToolCall(name, dict(zip(names, given, strict=True)))
+    return ToolCall(name, dict(zip(names, given, strict=False)))
 
 
 def _known(call: ToolCall, tools: Sequence[Tool]) -> ToolCall | str:

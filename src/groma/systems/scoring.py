@@ -16,7 +16,7 @@ import math
 from collections.abc import Generator, Sequence
 from typing import Any, Literal, get_args
 
-from groma.formats.errors import BadConfig
+from groma.formats.errors import BadConfig, BadInput
 from groma.formats.messages import Message
 from groma.formats.requests import Asked, Reply, Score
 from groma.systems.asking import together
@@ -47,6 +47,9 @@ def _sums(
     messages: tuple[Message, ...], answers: tuple[str, ...], player: str, question: str, by: By
 ) -> Generator[Asked, Any, list[float]]:
     reply: Reply = yield Score(prompt=messages, answers=answers, player=player, ended=by != "reward")
+    if len(reply.scores) != len(answers):
+        what = f"{player} gave {len(reply.scores)} scores for {len(answers)} answers"
+        raise BadInput(what, expected="a player that can score: a model, say, and no fake that only speaks")
     if by != "mean":
         return list(reply.scores)
     return [score / len(answer.split()) for score, answer in zip(reply.scores, answers, strict=True)]

@@ -49,8 +49,8 @@ def _persona(given: object) -> Persona:
 def _read(path: Path, find: Find) -> dict[str, Any]:
     try:
         plain = loads(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise BadInput(f"the file cannot be read ({error.strerror})", where=str(path)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"the file cannot be read ({error})", where=str(path)) from error
     if not isinstance(plain, dict):
         raise BadInput(f"a variant is a {type(plain).__name__}", where=str(path), expected="a mapping of parameters")
     made = dict(plain)
