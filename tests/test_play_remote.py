@@ -15,8 +15,9 @@ import pytest
 from groma.formats.errors import BadConfig, Unservable
 from groma.formats.messages import Message, ToolCall
 from groma.formats.requests import Act, Cost, Failure, Generate, Reply, Request, Score, Tool
+from groma.formats.scaffold import Scaffold
 from groma.formats.task import Posed, Task
-from groma.play import play
+from groma.play import Toolbox, play
 from groma.play.remote import RemoteEngine, Server
 from groma.systems import SYSTEMS
 
@@ -140,6 +141,28 @@ def test_a_server_says_how_long_to_wait(fake: Fake) -> None:
     assert isinstance(asked(fake, Generate(prompt=USER)), Reply) and time.perf_counter() - began > 0.3
 
 
+@pytest.mark.parametrize("arguments", ['{"a": 1', "[1]", "5"])
+def test_a_malformed_call_is_told_to_the_model_which_may_mend_it(fake: Fake, arguments: str) -> None:
+    def answers(count: int) -> tuple[int, bytes, dict[str, str]]:
+        call = {"id": "c", "function": {"name": "look", "arguments": arguments if count == 1 else "{}"}}
+        message = {"content": "done."} if count > 2 else {"content": None, "tool_calls": [call]}
+        return 200, json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode(), {}
+
+    def look() -> str:
+        """Look."""
+        return "seen"
+
+    fake.answers = answers
+    agent = SYSTEMS["agent"].with_(scaffold=Scaffold(protocol="native"))
+    task = Task("t/0", Posed(USER, tools=Toolbox([look]).tools), {}, "test")
+    engine = RemoteEngine(Server(fake.base, "m"))
+    (found,) = play(agent, [task], {"assistant": engine}, open_environment=lambda _: Toolbox([look]))
+    engine.close()
+    assert found.transcript is not None and found.transcript.answer == "done."
+    said = [one.content for one in found.transcript.messages if one.role == "tool"]
+    assert said[0].startswith("that is no call") and said[1] == "seen"
+
+
 @pytest.mark.parametrize(
     ("status", "body", "kind", "says", "times"),
     [
@@ -150,8 +173,7 @@ def test_a_server_says_how_long_to_wait(fake: Fake) -> None:
         (200, b"[1, 2]", "bad_json", "answered a list", 3),
         (200, b'{"choices": []}', "bad_reply", "not the form of a completion", 1),
         (200, b'{"error": "overloaded"}', "bad_reply", "overloaded", 1),
-        (200, b'{"choices": [{"message": {"tool_calls": [{"function": {"name": "a", "arguments": "{"}}]}}]}',
-         "bad_reply", "not the form", 1),
+        (200, b'{"choices": [{"message": {"tool_calls": [{"name": "a"}]}}]}', "bad_reply", "not the form", 1),
     ],
 )  # fmt: skip
 def test_what_is_no_answer_is_a_failure_that_says_what_came(

@@ -26,7 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from groma.formats.errors import BadConfig, Unservable
+from groma.formats.errors import BadConfig, BadInput, Unservable
 from groma.formats.messages import Message, ToolCall
 from groma.formats.requests import Cost, Failure, Generate, Reply, Request, Stop, Tool
 
@@ -216,18 +216,29 @@ def answered(found: Mapping[str, Any], seconds: float, stops: Sequence[str] = ()
         text = (said.get("content") or "") if said is not None else choice["text"]
         usage = found.get("usage") or {}
         cost = Cost(int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0), 1, seconds)
-        tools = tuple(_call(one) for one in (said or {}).get("tool_calls") or ())
+        tools, malformed = _calls((said or {}).get("tool_calls") or ())
         stop = STOPS.get(choice.get("finish_reason") or "stop", "end")
         cuts = [at for at in map(str(text).find, stops) if at >= 0]
         text, stop = (str(text)[: min(cuts)], "stop") if cuts else (str(text), stop)
-        return Reply(text=text, tool_calls=tools, stop=stop, cost=cost)
+        return Reply(text=text + malformed, tool_calls=tools, stop=stop, cost=cost)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         shown = json.dumps(found)[:120]
         raise Broken("bad_reply", f"the server's answer has not the form of a completion: {shown}", False) from error
 
 
-def _call(plain: Mapping[str, Any]) -> ToolCall:
-    function = plain["function"]
-    given = function.get("arguments") or "{}"
-    arguments = json.loads(given) if isinstance(given, str) else given
-    return ToolCall(function["name"], arguments, str(plain.get("id") or ""))
+def _calls(plain: Sequence[Any]) -> tuple[tuple[ToolCall, ...], str]:
+    """The calls of a message, and those that are none, as text: a malformed call is the model's doing, not the
+    server's, so that an agent can answer it by an error, as it does where the model is a local one.
+    """
+    calls, broken = list[ToolCall](), list[str]()
+    for one in plain:
+        function = one["function"]
+        given = function.get("arguments") or "{}"
+        try:
+            arguments = json.loads(given) if isinstance(given, str) else given
+            if not isinstance(arguments, dict):
+                raise ValueError("arguments are a JSON object")
+            calls.append(ToolCall(function["name"], arguments, str(one.get("id") or "")))
+        except (ValueError, BadInput):
+            broken.append(f"<tool_call>{function.get('name')} {given}</tool_call>")
+    return tuple(calls), "".join(broken)
