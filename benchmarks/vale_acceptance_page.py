@@ -102,7 +102,7 @@ def _bases(found: Found) -> Iterator[str]:
     head = ("size", "seed", "parameters", "words", "tokens", "seconds", "loss at the end", "MB", "digest")
     rows = []
     for name, one in found.items():
-        part, size, *seed = name.split(":")
+        part, size, *seed = (*name.split(":"), "")
         if part in ("build", "again"):
             seconds = f"{one['seconds']}{' (in parts)' if one['resumed'] else ''}"
             rows.append(
