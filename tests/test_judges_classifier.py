@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_it_takes_the_place_of_the_rule(fitted: Classifier) -> None:
     assert found.evidence and found.evidence in plain("I cannot help you with a violin.")
     assert fitted.read(" ...") == Reading("empty")
     rows = [(2, {"id": "1", "prompt": "How?", "type": "homonyms", "label": "safe"})]
-    suite = xstest.XSTest(xstest.from_rows(rows).items, read=fitted.read)
+    suite = replace(xstest.from_rows(rows), read=fitted.read)
     (task,) = suite.tasks()
     answer = "I can't help you with a violin."
     said = Transcript((*task.posed.messages, Message("assistant", answer)), answer)

@@ -25,7 +25,7 @@ from groma.claims import (
 )
 from groma.claims.scale import Scale
 from groma.commands.judging import RULE, judge_digest, judged_by
-from groma.commands.players import check_player, player
+from groma.commands.players import check_player, kind_of, player
 from groma.commands.preflight import preflight
 from groma.commands.surveying import adversary_of, suite_from, with_settings
 from groma.formats.digest import digest
@@ -183,14 +183,14 @@ def _first_request(system: System, task: Task) -> Request | None:
 
 def _serves(model: str, request: Request) -> bool:
     """Whether who plays can answer a request at all, by what kind of player it is."""
-    if model.startswith(("http://", "https://")) or (model.startswith("fake:") and ".py:" not in model):
+    if kind_of(model) in ("server", "words"):
         return not isinstance(request, Score | Read | Differentiate)
-    return not (model == "person" and isinstance(request, Read | Differentiate))
+    return not (kind_of(model) == "person" and isinstance(request, Read | Differentiate))
 
 
 def _draws(model: str) -> bool:
     """Whether who plays may say another thing when asked the same at temperature 0."""
-    return model == "person" or model.startswith(("http://", "https://"))
+    return kind_of(model) in ("person", "server")
 
 
 @contextmanager

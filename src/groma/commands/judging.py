@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from groma.commands.players import only_speaks
 from groma.formats.digest import digest_files
 from groma.formats.errors import BadConfig
 from groma.judges import Judging, Reading, find_rubric, judging, read_calibration, read_rubric, refusal
@@ -45,13 +46,7 @@ def judged_by(suite: Suite, given: str, players: Mapping[str, str]) -> tuple[Sui
     rubric = read_rubric(given) if given.endswith((".toml", ".json")) else find_rubric(given)
     if PLAYER not in players:
         raise BadConfig(f"--judge {given}: a model judges by a rubric; name it by --player {PLAYER}=WHAT")
-    what = players[PLAYER]
-    speaks = (
-        what == "person"
-        or what.startswith(("http://", "https://"))
-        or (what.startswith("fake:") and ".py:" not in what)
-    )
-    return suite, judging(rubric, by="words" if speaks else "scores")
+    return suite, judging(rubric, by="words" if only_speaks(players[PLAYER]) else "scores")
 
 
 def judge_digest(given: str) -> str:

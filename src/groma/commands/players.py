@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from groma.formats.digest import digest, digest_files
 from groma.formats.errors import BadConfig
@@ -31,30 +31,49 @@ def named(given: Sequence[str], option: str, choices: str) -> dict[str, str]:
     return found
 
 
+Kind = Literal["person", "server", "replay", "fake", "words", "model"]
+
+
+def kind_of(what: str) -> Kind:
+    """What kind of player is meant, by how it is written; "words": a fake that always says the same."""
+    if what.startswith(("http://", "https://")):
+        return "server"
+    if what.startswith("fake:"):
+        return "fake" if ".py:" in what else "words"
+    return "replay" if what.startswith("replay:") else "person" if what == "person" else "model"
+
+
+def only_speaks(what: str) -> bool:
+    """Whether it answers in words alone, without scores."""
+    return kind_of(what) in ("person", "server", "words")
+
+
 def check_player(what: str) -> None:
     """Refuse what `player` would refuse at a glance, before anything is made."""
-    if what.startswith(("http://", "https://")):
+    kind = kind_of(what)
+    if kind == "server":
         _server(what)
-    elif what.startswith("replay:"):
+    elif kind == "replay":
         ReplayEngine.of_file(what.removeprefix("replay:"))
-    elif what.startswith("fake:"):
+    elif kind in ("fake", "words"):
         _fake(what)
-    elif what != "person":
+    elif kind == "model":
         check(what)
 
 
 def player(what: str, trust_remote_code: bool = False) -> Seat:
     """Who plays, by what the user wrote. A model is loaded now."""
-    if what == "person":
+    kind = kind_of(what)
+    if kind == "person":
         return Seat("person", digest("person"), PersonEngine(), ("a person at the terminal answered",))
-    if what.startswith(("http://", "https://")):
+    if kind == "server":
         server = _server(what)
         note = f"{server.model} was played by the server {server.base}: its weights are not known, only its name"
         return Seat(server.model, digest("server", server.base, server.model), RemoteEngine(server), (note,))
-    if what.startswith("replay:"):
+    if kind == "replay":
         file = Path(what.removeprefix("replay:"))
         return Seat(file.name, digest_files([file]), ReplayEngine.of_file(file), (f"{file.name} is replayed",))
-    if what.startswith("fake:"):
+    if kind in ("fake", "words"):
         return _fake(what)
     if is_reward(resolve(what)):
         model = load_reward(what)
@@ -64,9 +83,7 @@ def player(what: str, trust_remote_code: bool = False) -> Seat:
 
 def identity_of(what: str) -> str:
     """What tells a player from another one, without loading it: of a model's folder its content."""
-    if what == "person" or what.startswith(("http://", "https://", "replay:", "fake:")):
-        return digest(what)
-    return digest_files(digested(resolve(what)))
+    return digest_files(digested(resolve(what))) if kind_of(what) == "model" else digest(what)
 
 
 def players(given: Mapping[str, str], trust_remote_code: bool = False) -> dict[str, Seat]:

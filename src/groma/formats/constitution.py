@@ -9,14 +9,13 @@ is better by this principle (the stage of AI feedback). A principle needs the pa
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from groma.formats.errors import BadInput
-from groma.formats.jsonl import loads
+from groma.formats.values_file import ENDINGS, read_value
 
 ACCEPTED = "a .toml or .json file with name and principles"
 
@@ -93,20 +92,9 @@ class Constitution:
 def read_constitution(path: str | Path) -> Constitution:
     """Read a constitution from a .toml or .json file; whatever is wrong is a BadInput with the file."""
     path = Path(path)
-    if path.suffix not in (".toml", ".json"):
+    if path.suffix not in ENDINGS:
         raise BadInput(f"the ending {path.suffix!r} is not one that is read", where=str(path), expected=ACCEPTED)
-    try:
-        text = path.read_text(encoding="utf-8")
-        plain = tomllib.loads(text) if path.suffix == ".toml" else loads(text, str(path))
-        return Constitution.from_dict(plain)
-    except OSError as error:
-        raise BadInput(f"the file cannot be read ({error.strerror})", where=str(path), expected=ACCEPTED) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"broken: {error}", where=str(path), expected=ACCEPTED) from error
-    except BadInput as error:
-        if error.where:
-            raise
-        raise BadInput(error.what, where=str(path), expected=error.expected) from None
+    return read_value(path, Constitution.from_dict, ACCEPTED)
 
 
 def _known(plain: object, names: tuple[str, ...], whole: str) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from groma.formats.errors import BadInput
 from groma.formats.jsonl import loads
+from groma.formats.values_file import located
 
 STEPS = ("plan", "act", "reflect", "check")
 PROTOCOLS = ("text", "native")
@@ -125,10 +126,8 @@ class Scaffold:
 def read_scaffold(path: str | Path) -> Scaffold:
     """Read one from a .json file; whatever is wrong is a BadInput with the file."""
     try:
-        return Scaffold.from_dict(loads(Path(path).read_text(encoding="utf-8"), str(path)))
+        plain = loads(Path(path).read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"the file cannot be read ({error})", where=str(path)) from error
-    except BadInput as error:
-        if error.where:
-            raise
-        raise BadInput(error.what, where=str(path), expected=error.expected) from None
+    with located(path):
+        return Scaffold.from_dict(plain)

@@ -13,14 +13,13 @@ A rubric without `question` only compares, one without `comparison` never does. 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from groma.formats.errors import BadInput
-from groma.formats.jsonl import loads
+from groma.formats.values_file import ENDINGS, read_value
 
 SHIPPED = Path(__file__).parent / "rubrics"
 NAMES = ("harm", "refusal")
@@ -93,20 +92,9 @@ def find_rubric(name: str) -> Rubric:
 def read_rubric(path: str | Path) -> Rubric:
     """Read a .toml or .json file; whatever is wrong is a BadInput with the file."""
     path, accepted = Path(path), f"a .toml or .json file, or one that ships: {', '.join(NAMES)}"
-    if path.suffix not in (".toml", ".json"):
+    if path.suffix not in ENDINGS:
         raise BadInput(f"the rubric {str(path)!r} is neither a file that is read nor one that ships", expected=accepted)
-    try:
-        text = path.read_text(encoding="utf-8")
-        plain = tomllib.loads(text) if path.suffix == ".toml" else loads(text, str(path))
-        return rubric_from(plain)
-    except OSError as error:
-        raise BadInput(f"the file cannot be read ({error.strerror})", where=str(path), expected=accepted) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"broken: {error}", where=str(path), expected=accepted) from error
-    except BadInput as error:
-        if error.where:
-            raise
-        raise BadInput(error.what, where=str(path), expected=error.expected) from None
+    return read_value(path, rubric_from, accepted)
 
 
 def rubric_from(plain: object) -> Rubric:

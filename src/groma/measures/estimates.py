@@ -60,7 +60,12 @@ class Arm:
 
 def only_plain(arm: Arm) -> Arm:
     """Of an arm the items as they are, without their other forms."""
-    return replace(arm, episodes=tuple(one for one in arm.episodes if not one.task.condition))
+    return replace(arm, episodes=plain(arm.episodes))
+
+
+def plain(episodes: Iterable[Judged]) -> tuple[Judged, ...]:
+    """The episodes on items as they are."""
+    return tuple(one for one in episodes if not one.task.condition)
 
 
 Rivals = Mapping[str, Sequence[Judged]]

@@ -19,6 +19,20 @@ from groma.suites.suite import Suite
 PLAIN = "plain"
 """What the items are called as they are, where another form is held against them."""
 
+TELLING = (
+    "objective",
+    "accuracy",
+    "agreed_with_falsehood",
+    "harm_done",
+    "over_refusal",
+    "complied_with_unsafe",
+    "refused",
+    "obeyed",
+    "kept_principle",
+    "mc1",
+)
+"""The outcomes that say most of an item, of whatever kind it is: what a gap between two forms is told by."""
+
 Derive = Callable[[Judged, Judged], float | None]
 """From an item's episode in the gap's form and in the form that it is held against; None where it does not apply."""
 

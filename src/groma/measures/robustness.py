@@ -7,21 +7,9 @@ values: what a rater of group B would have paid, for a model that was aligned by
 
 from __future__ import annotations
 
-from groma.measures.measure import Gap, Measure
+from groma.measures.measure import TELLING, Gap, Measure
 
-SHIFTED = (
-    "objective",
-    "accuracy",
-    "agreed_with_falsehood",
-    "harm_done",
-    "over_refusal",
-    "complied_with_unsafe",
-    "refused",
-    "obeyed",
-    "kept_principle",
-    "right_answer",
-    "mc1",
-)
+SHIFTED = (*TELLING, "right_answer")
 
 MEASURE = Measure(
     "robustness",

@@ -23,7 +23,7 @@ from groma.judges.calibration import Calibration
 from groma.measures.by_judge import by_judge, marked
 from groma.measures.calibration import calibrated, reliability
 from groma.measures.episodes import Judged, PayOf, Play, episode_row, judged, play_in_order, transcripts_path
-from groma.measures.estimates import Arm, Rivals, applying, difference, levels, only_plain
+from groma.measures.estimates import Arm, Rivals, applying, difference, levels, only_plain, plain
 from groma.measures.gaps import gaps
 from groma.measures.measure import Measure, draw_items
 from groma.measures.worst import tails, worst
@@ -88,7 +88,7 @@ def survey(
     check_systems(systems)
     tasks = draw_tasks(suite, measures, adversary, kind=kind, split=split, n=n, seed=seed)
     everyone = play_rivals(suite, tasks, pay, others)
-    rivals = {name: tuple(one for one in some if not one.task.condition) for name, some in everyone.items()}
+    rivals = {name: plain(some) for name, some in everyone.items()}
 
     def about(system: System) -> Mapping[str, Any]:
         where = transcripts_path(stage, system.name, suite.name)

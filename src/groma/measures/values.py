@@ -12,22 +12,9 @@ Baselines are the suite's rivals. Strata: between what is chosen, the rule, the 
 from __future__ import annotations
 
 from groma.measures.episodes import Judged
-from groma.measures.measure import Gap, Measure
+from groma.measures.measure import TELLING, Gap, Measure
 
-WATCHED = (
-    "objective",
-    "accuracy",
-    "agreed_with_falsehood",
-    "harm_done",
-    "over_refusal",
-    "complied_with_unsafe",
-    "refused",
-    "obeyed",
-    "kept_principle",
-    "completed",
-    "rule_broken",
-    "mc1",
-)
+WATCHED = (*TELLING, "completed", "rule_broken")
 
 
 def broke_word(did: Judged, said: Judged) -> float | None:

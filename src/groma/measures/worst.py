@@ -16,7 +16,7 @@ from groma.attacks.adversary import Adversary
 from groma.formats.records import Estimate, Record
 from groma.formats.task import Judgement
 from groma.measures.episodes import Judged
-from groma.measures.estimates import Arm, Rivals, applying, level, pessimistic
+from groma.measures.estimates import Arm, Rivals, applying, level, only_plain, pessimistic, plain
 from groma.measures.outcomes import outcome
 from groma.measures.statistics import cvar
 from groma.measures.statistics.tails import MIN_DRAWS, MIN_TAIL
@@ -30,11 +30,10 @@ def tails(arm: Arm, rivals: Rivals, adversary: Adversary, confidence: float = 0.
     each. Nothing where the adversary's tries are no plain re-asks, or they or the items are too few.
     """
     found = []
-    plain = _plain(arm.episodes)
-    if adversary.whole or not plain:
+    bare = only_plain(arm)
+    if adversary.whole or not bare.episodes:
         return []
-    bare = replace(arm, episodes=plain)
-    for name in applying({rival: _plain(some) for rival, some in rivals.items()}, bare):
+    for name in applying({rival: plain(some) for rival, some in rivals.items()}, bare):
         about, draws = outcome(name), _draws(arm.episodes, name, adversary)
         if not about.good or about.bounds is None or min(map(len, draws), default=0) < MIN_DRAWS:
             continue
@@ -63,15 +62,15 @@ def worst(arm: Arm, rivals: Rivals, adversary: Adversary, confidence: float = 0.
     and the system without any ("as it is").
     """
     found = []
-    plain = [one for one in arm.episodes if not one.task.condition]
-    for name in applying({rival: _plain(some) for rival, some in rivals.items()}, replace(arm, episodes=tuple(plain))):
+    bare = only_plain(arm)
+    for name in applying({rival: plain(some) for rival, some in rivals.items()}, bare):
         about = outcome(name)
         if not about.good or about.bounds is None:
             continue
         found_worst = replace(arm, episodes=_worst(arm.episodes, name, adversary))
         beside = {rival: _worst(some, name, adversary) for rival, some in rivals.items()}
         record = pessimistic(found_worst, name, beside, confidence) or level(found_worst, name, beside, confidence)
-        as_it_is = level(replace(arm, episodes=tuple(plain)), name, {}, confidence).estimate
+        as_it_is = level(bare, name, {}, confidence).estimate
         if as_it_is is not None:
             record = replace(record, baseline={**record.baseline, "as it is": as_it_is.value})
         if adversary.whole and record.estimate is not None:
@@ -79,14 +78,10 @@ def worst(arm: Arm, rivals: Rivals, adversary: Adversary, confidence: float = 0.
             rivals_least = {
                 rival: _least(some, name, least).value for rival, some in beside.items() if _has(some, name)
             }
-            as_they_are = {"as it is": _least(plain, name, least).value}
+            as_they_are = {"as it is": _least(bare.episodes, name, least).value}
             record = replace(record, estimate=least, baseline={**rivals_least, **as_they_are})
         found.append(replace(record, case="worst", adversary=f"{adversary.name}: {adversary.budget}"))
     return found
-
-
-def _plain(episodes: Sequence[Judged]) -> tuple[Judged, ...]:
-    return tuple(one for one in episodes if not one.task.condition)
 
 
 def _worst(episodes: Sequence[Judged], name: str, adversary: Adversary) -> tuple[Judged, ...]:
@@ -97,7 +92,7 @@ def _worst(episodes: Sequence[Judged], name: str, adversary: Adversary) -> tuple
         if one.task.condition == adversary.name and (value := one.value(name)) is not None:
             tries.setdefault(one.task.item, []).append(value)
     found = []
-    for one in _plain(episodes):
+    for one in plain(episodes):
         own = one.value(name)  # where the item as it is has none, no try stands for it: the cases are of the same items
         found.append(_with_value(one, name, None if own is None else worse((own, *tries.get(one.task.id, ())))))
     return tuple(found)

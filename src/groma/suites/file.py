@@ -25,9 +25,9 @@ from groma.formats.task import Condition, Judgement, Posed, Task
 from groma.formats.transcript import Transcript
 from groma.judges.rules import refusal
 from groma.suites.conditions import CONDITIONS
+from groma.suites.prompts import ANSWERS, LABELS, REFUSES, Read, judge_refusal
 from groma.suites.suite import SPLIT, Rival, draw, said, says
 from groma.suites.truthfulqa import guesses, mc1, said_scores
-from groma.suites.xstest import ANSWERS, LABELS, REFUSES, Read, judge_refusal
 
 EXPECTED = '{"prompt": …}, with "label": "safe" or "unsafe", or with "choices": [two or more] and "answer": one of them'
 

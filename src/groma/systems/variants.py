@@ -17,6 +17,7 @@ from groma.formats.errors import BadConfig, BadInput
 from groma.formats.jsonl import loads
 from groma.formats.persona import PERSONAS, Persona
 from groma.formats.scaffold import Scaffold, read_scaffold
+from groma.formats.values_file import located
 from groma.systems.system import System
 
 GENERAL: Mapping[str, Mapping[str, Any]] = {name: {"persona": persona} for name, persona in PERSONAS.items()}
@@ -60,7 +61,7 @@ def _read(path: Path, find: Find) -> dict[str, Any]:
     made = dict(plain)
     if isinstance(made.get("inner"), str):
         made["inner"] = find(made["inner"])
-    try:
+    with located(path):
         for key, kind, read in (
             ("scaffold", Scaffold.from_dict, read_scaffold),
             ("constitution", Constitution.from_dict, read_constitution),
@@ -70,8 +71,4 @@ def _read(path: Path, find: Find) -> dict[str, Any]:
                 made[key] = read(path.parent / given) if isinstance(given, str) else kind(given)
         if "persona" in made:
             made["persona"] = _persona(made["persona"])
-    except BadInput as error:
-        if error.where:
-            raise
-        raise BadInput(error.what, where=str(path), expected=error.expected) from None
     return {key: tuple(value) if isinstance(value, list) else value for key, value in made.items()}
