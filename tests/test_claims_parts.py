@@ -14,6 +14,7 @@ from groma.claims.course import Course
 from groma.claims.ends import ends
 from groma.claims.family import enough
 from groma.claims.file import lines_of
+from groma.claims.population import declared
 from groma.claims.scale import Scale
 from groma.formats.errors import BadInput
 from groma.measures.outcomes import OUTCOMES
@@ -38,7 +39,14 @@ LOW, HIGH = Scale(0.05, "low", (0.0, 1.0), 1.0, 0.0), Scale(0.5, "high", (-1.0, 
 def test_what_a_claim_counts_on_vale(given: dict[str, str], outcome: str, sides: object, kinds: object) -> None:
     found = population_of(Claim("c", at_most=0.5, **given), VALE, True, 0)  # type: ignore[arg-type]
     assert (found.outcome, found.sides, found.kinds) == (outcome, sides, kinds)
-    assert (found.derive is not None) == (outcome in ("belied", "broke_word"))
+    assert (found.derived is not None) == (outcome in ("belied", "broke_word"))
+
+
+@pytest.mark.parametrize("outcome", ["belied", "said_too_surely"])
+def test_what_two_answers_tell_is_claimed_only_of_items_where_it_can_be_told(outcome: str) -> None:
+    """Nobody can answer truly about a private fact: as a stratum that never gets a value it would decide nothing."""
+    found = declared(population_of(Claim("c", outcome=outcome, at_most=0.5), VALE, True, 0))
+    assert {"tier=common", "tier=rare"} <= set(found) and "tier=private" not in found
 
 
 def test_a_margin_takes_no_outcome_that_two_answers_tell() -> None:

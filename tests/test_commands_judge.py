@@ -54,9 +54,50 @@ def figure(out: Path, outcome: str) -> float:
 
 def test_a_judge_is_held_against_people(labelled: Path, classifier: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["judge", "check", str(labelled), "--judge", str(classifier)]) == 0
-    assert "sensitivity (of refusals, told) 1.00 [0.83, 1.00] 20" in " ".join(capsys.readouterr().out.split())
+    assert "sensitivity (labelled refusal, told) 1.00 [0.83, 1.00] 20" in " ".join(capsys.readouterr().out.split())
     assert run(["judge", "check", str(labelled)]) == 0
     assert "0.00 [0.00" in capsys.readouterr().out  # the rule does not know these words
+
+
+def test_a_model_is_held_against_people(labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It sees refusals in half of them, lets all others pass, and says nothing of one; --log asks nothing twice."""
+    judge = tmp_path / "judge.py"
+    judge.write_text(
+        "from groma.formats.requests import Reply\nasked = open('asked', 'a')\ndef half(request, seed):\n"
+        "    print('asked', file=asked, flush=True)\n    text = request.prompt[-1].content\n"
+        "    if 'take 0 of' in text or 'number 0' in text: raise ValueError('no verdict')\n"
+        "    return Reply(scores=(-0.1, -3.0) if 'nay, thou' in text else (-3.0, -0.1))\n"
+    )
+    said = ["judge", "check", str(labelled), "--judge", "refusal", "--player", f"judge=fake:{judge}:half"]
+    said += ["--log", str(tmp_path / "log.jsonl")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        for _ in range(2):
+            assert run(said) == 0
+            told = capsys.readouterr()
+            words = " ".join(told.out.split())
+            assert "sensitivity (labelled refusal or yes, told) 0.50 [0.27, 0.73] 20" in words
+            assert "specificity (others, let pass) 0.95 [0.75, 1.00] 20" in words
+            assert "on 1 of 40 replies there is no verdict" in told.err
+    assert len((tmp_path / "asked").read_text().splitlines()) == 40
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--judge", "refusal"), "name it by --player judge=WHAT"),
+        (("--player", "judge=fake:a"), "nobody asks it while --judge is rule"),
+        (("--log", "x"), "rule asks no model"),
+        (("--judge", "harm", "--player", "judge=fake:yes"), "none of the replies are labelled yes"),
+        (("--judge", "harm", "--player", "critic=fake:yes"), "only judge is asked"),
+        (("--judge", "harm", "--player", "judge=nowhere"), "nowhere"),
+    ],
+)
+def test_a_check_that_cannot_be_meant_is_refused(
+    options: tuple[str, ...], says: str, labelled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["judge", "check", str(labelled), *options]) == 2
+    assert says in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_survey_is_judged_by_a_classifier(classifier: Path, prompts: Path, tmp_path: Path) -> None:

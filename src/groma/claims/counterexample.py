@@ -43,7 +43,7 @@ def minimised(bound: Bound, witness: Witness) -> dict[str, Any]:
     dropped: list[str] = []
     replies = 0
     transcript = now.played.transcript
-    shrinkable = transcript is not None and transcript.form != "short" and bound.population.derive is None
+    shrinkable = transcript is not None and transcript.form != "short" and bound.population.derived is None
     if shrinkable:
         now, dropped, replies = _smaller(bound, result)
     return {

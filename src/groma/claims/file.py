@@ -32,7 +32,7 @@ def read_claims(path: str | Path) -> tuple[Claim, ...]:
     """The claims of a file. BadInput with file and line for whatever is wrong without knowing suites and systems."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"the file cannot be read ({error})", where=str(path), expected="a TOML file") from error
     return claims_of(text, str(path))

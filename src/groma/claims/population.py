@@ -19,7 +19,7 @@ from groma.formats.digest import digest
 from groma.formats.task import Task
 from groma.formats.transcript import Played
 from groma.measures.episodes import judged
-from groma.measures.measure import Derive
+from groma.measures.measure import Derived
 from groma.measures.outcomes import OUTCOMES
 from groma.suites.suite import Suite
 
@@ -37,8 +37,8 @@ Forms = tuple[Task, ...]
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """sides: one or two pools of forms ("" is the item as it is), of which one is drawn for each item. derive: makes
-    the outcome of the episodes in both forms; it applies wherever there are both.
+    """sides: one or two pools of forms ("" is the item as it is), of which one is drawn for each item. derived: makes
+    the outcome of the episodes in both forms; it applies wherever the two do that it is made of.
     """
 
     suite: Suite
@@ -48,7 +48,7 @@ class Population:
     outcome: str
     items: tuple[Task, ...] = ()
     sides: tuple[tuple[str, ...], ...] = (("",),)
-    derive: Derive | None = None
+    derived: Derived | None = None
     known: dict[tuple[str, str], bool] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -67,22 +67,23 @@ class Population:
     def forms(self, task: Task, draw: random.Random) -> Forms | None:
         """The item in the claim's forms; None where it lacks one, or the outcome does not apply."""
         found = []
-        for pool in self.sides:
+        needed = (self.outcome,) * 2 if self.derived is None else (self.derived.here, self.derived.there)
+        for pool, outcome in zip(self.sides, needed, strict=False):
             name = draw.choice(pool)
             form = self.suite.conditions[name](task) if name else task
-            if form is None or not (self.derive or self.applies(form)):
+            if form is None or not self.applies(outcome, form):
                 return None
             found.append(form)
         return tuple(found)
 
-    def applies(self, task: Task) -> bool:
+    def applies(self, outcome: str, task: Task) -> bool:
         """Whether some rival gets a value for it; a model's verdict, which rivals are spared, applies to all."""
-        if self.outcome == BY_MODEL:
+        if outcome == BY_MODEL:
             return True
-        key = self.outcome, task.id
+        key = outcome, task.id
         if key not in self.known:
             self.known[key] = any(
-                judged(self.suite, Played(task, name, rival(task))).value(self.outcome) is not None
+                judged(self.suite, Played(task, name, rival(task))).value(outcome) is not None
                 for name, rival in self.suite.rivals.items()
             )
         return self.known[key]

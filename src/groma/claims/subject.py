@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from groma.claims.claim import Claim
 from groma.claims.population import BLOCK, Population
 from groma.formats.task import Task
-from groma.measures.measure import PLAIN, Derive, Gap, Measure
+from groma.measures.measure import PLAIN, Derived, Gap, Measure
 from groma.measures.outcomes import OUTCOMES
 from groma.measures.properties import MEASURES
 from groma.suites.suite import Suite
@@ -29,7 +29,7 @@ class Counted:
 
     outcome: str
     sides: Sides = (("",),)
-    derive: Derive | None = None
+    derived: Derived | None = None
 
 
 def population_of(claim: Claim, suite: Suite, generates: bool, seed: int) -> Population:
@@ -49,7 +49,7 @@ def population_of(claim: Claim, suite: Suite, generates: bool, seed: int) -> Pop
     items = () if generates else _listed(claim, suite, named, seed)
     base = Population(suite, kinds, claim.split, seed, "", items)
     for counted in _candidates(claim, suite, measure):
-        one = replace(base, outcome=counted.outcome, sides=counted.sides, derive=counted.derive)
+        one = replace(base, outcome=counted.outcome, sides=counted.sides, derived=counted.derived)
         if found := _where_it_applies(one):
             return found if fresh or not generates else replace(found, items=_listed(claim, suite, found.kinds, seed))
     raise _applies_nowhere(claim, base)
@@ -57,7 +57,7 @@ def population_of(claim: Claim, suite: Suite, generates: bool, seed: int) -> Pop
 
 def paired(population: Population) -> bool:
     """Whether its number is a difference of two forms."""
-    return len(population.sides) == 2 and population.derive is None
+    return len(population.sides) == 2 and population.derived is None
 
 
 def _fresh(claim: Claim, suite: Suite, generates: bool) -> bool:
@@ -139,8 +139,8 @@ def _of_gap(outcome: str, gap: Gap, against: str, suite: Suite) -> Iterator[Coun
     other = "" if other == PLAIN else other
     if not pool or (other and other not in suite.conditions):
         return
-    derive = gap.derived.get(outcome)
-    yield Counted(outcome, (pool, (other,)) if derive or against else (pool,), derive)
+    derived = gap.derived.get(outcome)
+    yield Counted(outcome, (pool, (other,)) if derived or against else (pool,), derived)
 
 
 def _where_it_applies(population: Population) -> Population | None:

@@ -64,7 +64,7 @@ def statement(bound: Bound) -> str:
     case = "" if claim.case == "average" else f"{claim.case} "
     what = f"{case}{bound.counted}"
     sides = [" or ".join(one or "plain" for one in pool) for pool in bound.population.sides]
-    if len(sides) == 2 and bound.population.derive is None:
+    if len(sides) == 2 and bound.population.derived is None:
         what += f", {sides[0]} minus {sides[1]},"
     elif sides != ["plain"]:
         what += f" ({', against '.join(sides)})"

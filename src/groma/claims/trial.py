@@ -118,9 +118,9 @@ def _result(bound: Bound, forms: Forms, ours: list[Episode], theirs: list[Episod
     lacks = any(one.judged.without_form for one in (*ours, *(theirs or ())))
     if lacks:
         return Result(forms, None, ours[0], failure=failure, without_form=True, rows=rows)
-    derive = bound.population.derive
-    if derive is not None:
-        number = bound.scale.worst if failure else derive(ours[0].judged, ours[1].judged)
+    derived = bound.population.derived
+    if derived is not None:
+        number = bound.scale.worst if failure else derived.of(ours[0].judged, ours[1].judged)
         return Result(forms, number, ours[0], failure=failure, rows=rows)
     value, witness = _level(bound, ours, bound.scale.worst)
     other = None

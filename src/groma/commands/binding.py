@@ -96,8 +96,13 @@ def drafted(claim: Claim, model: str, others: Mapping[str, str], seed: int) -> D
     exact = not population.fresh and all(map(greedy, systems)) and not chance
     notes = [note for note in (against_the_grain(claim, counted, paired(population)),) if note]
     notes += [f"{note}: the claim is tested, not proved" for note in chance if all(map(greedy, systems))]
+    if exact:
+        functions = [one for one in dict.fromkeys((what, rival_model)) if one and kind_of(one) == "fake"]
+        notes += [f"the proof takes it that {one}, asked the same, says the same" for one in functions]
     if claim.property:
         notes.append(f"{claim.property} is stood for by {counted.name}: {counted.explanation}")
+    if claim.items and not generates and len(population.items) < claim.items:
+        notes.append(f"items = {claim.items}, and the list has {len(population.items)}: it is all of them")
     _check_played(claim, population, systems, [what, rival_model][: len(systems)], exact)
     strata = () if claim.case == "average" else declared(population)
     return Draft(

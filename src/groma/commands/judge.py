@@ -11,8 +11,9 @@ from typing import Annotated
 import tyro
 from rich.table import Table
 
-from groma.commands.console import out, parse
-from groma.commands.judging import reader
+from groma.commands.agreement import agreement
+from groma.commands.console import err, out, parse
+from groma.commands.players import CHOICES, named
 from groma.formats.errors import BadConfig, BadInput
 from groma.judges.classifier import fit
 from groma.judges.classifier_file import save
@@ -39,12 +40,24 @@ class Fit:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """Say how often a judge of refusals agrees with people: sensitivity, specificity and accuracy, with intervals."""
+    """Say how often a judge agrees with people: sensitivity, specificity and accuracy, with intervals.
+
+    Where a model judges by a rubric, labels are the rubric's options (or, where it says which of them is a refusal,
+    refusal and answer). A reply on which it gave no verdict counts as wrong.
+    """
 
     data: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Files of labelled replies that the judge was not made with; see `groma judge fit`."""
+    """Files of labelled replies that the judge was not made with; see `groma judge fit`. A model is shown the prompt,
+    too.
+    """
     judge: str = "rule"
-    """rule, or a classifier's FILE.npz."""
+    """rule, a classifier's FILE.npz, or a rubric for the player `judge`: refusal, harm, or a FILE.toml or .json."""
+    player: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="judge=WHAT")] = ()
+    """judge=WHAT: the model that is asked by the rubric; WHAT as in `groma survey`."""
+    log: Path | None = None
+    """A file that keeps what the model said, so that a check that was interrupted goes on where it was."""
+    trust_remote_code: bool = False
+    """Run Python code that a model's folder brings along. Off unless you trust it."""
 
 
 COMMANDS = {"fit": Fit, "check": Check}
@@ -92,22 +105,27 @@ def _fit(options: Fit) -> None:
 
 
 def _check(options: Check) -> None:
-    read, rows = reader(options.judge), _read(options.data)
-    said = [read(row.reply).refused for row in rows]
-    true = [row.label == "refusal" for row in rows]
+    players = named(options.player, "player", CHOICES)
+    judge, rows = agreement(options.judge, players, options.log, options.trust_remote_code), _read(options.data)
+    counted = " or ".join(sorted(judge.counted))
+    true = [row.label in judge.counted for row in rows]
     if len(set(true)) < 2:
-        raise BadInput("all replies have one label", where=str(options.data[0]), expected="refusals, and others")
-    hits = [one for one, right in zip(said, true, strict=True) if right]
-    passed = [not one for one, right in zip(said, true, strict=True) if not right]
-    agree = [float(one == right) for one, right in zip(said, true, strict=True)]
+        what = f"{'all' if true[0] else 'none'} of the replies are labelled {counted}"
+        raise BadInput(what, where=str(options.data[0]), expected="some that are, and others")
+    said = list(judge.said(rows))
+    agree = [float(one is right) for one, right in zip(said, true, strict=True)]
+    hits = [one for one, right in zip(agree, true, strict=True) if right]
+    passed = [one for one, right in zip(agree, true, strict=True) if not right]
     prompts = [row.prompt or f"reply {place}" for place, row in enumerate(rows)]
     table = Table(title=f"{options.judge} against people, {len(rows)} replies", title_justify="left", box=None)
     for heading in ("", "figure", "replies"):
         table.add_column(heading)
     for title, found in (
-        ("sensitivity (of refusals, told)", clopper_pearson(sum(hits), len(hits))),
-        ("specificity (of others, let pass)", clopper_pearson(sum(passed), len(passed))),
+        (f"sensitivity (labelled {counted}, told)", clopper_pearson(int(sum(hits)), len(hits))),
+        ("specificity (others, let pass)", clopper_pearson(int(sum(passed)), len(passed))),
         ("accuracy (clustered by prompt)", estimate(agree, prompts)),
     ):
         table.add_row(title, with_interval(found), str(found.n))
     out.print(table)
+    if missing := said.count(None):
+        err.print(f"note: on {missing} of {len(said)} replies there is no verdict; they count as wrong", markup=False)

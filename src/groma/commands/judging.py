@@ -34,8 +34,7 @@ def judged_by(suite: Suite, given: str, players: Mapping[str, str]) -> tuple[Sui
     or, where the player only speaks, by its words. BadConfig for a suite whose judge is exact.
     """
     if given == RULE:
-        if PLAYER in players:
-            raise BadConfig(f"--player {PLAYER}=…: nobody asks it while --judge is {RULE}; choose a rubric")
+        refuse_idle(given, players)
         return suite, None
     readable: Any = suite
     if not (is_dataclass(readable) and "read" in {one.name for one in fields(readable)}):
@@ -43,10 +42,21 @@ def judged_by(suite: Suite, given: str, players: Mapping[str, str]) -> tuple[Sui
     if given.endswith(".npz"):
         judged: Any = replace(readable, read=reader(given))  # type: ignore[type-var]
         return judged, None
+    return suite, by_rubric(given, players)
+
+
+def refuse_idle(given: str, players: Mapping[str, str]) -> None:
+    """Refuse a player `judge` whom the rule or a classifier asks nothing."""
+    if PLAYER in players:
+        raise BadConfig(f"--player {PLAYER}=…: nobody asks it while --judge is {given}; choose a rubric")
+
+
+def by_rubric(given: str, players: Mapping[str, str]) -> Judging:
+    """How the player `judge` judges by a rubric that ships, or one in a file."""
     rubric = read_rubric(given) if given.endswith((".toml", ".json")) else find_rubric(given)
     if PLAYER not in players:
         raise BadConfig(f"--judge {given}: a model judges by a rubric; name it by --player {PLAYER}=WHAT")
-    return suite, judging(rubric, by="words" if only_speaks(players[PLAYER]) else "scores")
+    return judging(rubric, by="words" if only_speaks(players[PLAYER]) else "scores")
 
 
 def judge_digest(given: str) -> str:

@@ -31,9 +31,9 @@ def gaps(arm: Arm, rivals: Rivals, measure: Measure, confidence: float = 0.95) -
         against = f"condition:{gap.against or PLAIN}"
         together = {name: (*both[0][name],) for name in both[0]}
         found += [difference(here, there, name, together, against, confidence) for name in applies]
-        for name, derive in gap.derived.items():
-            derived = replace(here, episodes=_derived(name, derive, here.episodes, there.episodes))
-            beside = {rival: _derived(name, derive, both[0][rival], both[1][rival]) for rival in rivals}
+        for name, one in gap.derived.items():
+            derived = replace(here, episodes=_derived(name, one.of, here.episodes, there.episodes))
+            beside = {rival: _derived(name, one.of, both[0][rival], both[1][rival]) for rival in rivals}
             found += levels(derived, beside, [name], confidence)
     return [replace(one, property=measure.name) for one in found]
 

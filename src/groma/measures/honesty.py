@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from groma.measures.calibration import said_too_surely
 from groma.measures.episodes import Judged
-from groma.measures.measure import Gap, Measure
+from groma.measures.measure import Derived, Gap, Measure
 
 
 def belied(pressed: Judged, neutral: Judged) -> float | None:
@@ -51,9 +51,15 @@ MEASURE = Measure(
             ("pressed",),
             "neutral",
             ("accuracy", "confident_falsehood", "admitted_ignorance"),
-            {"belied": belied},
+            {"belied": Derived(belied, "confident_falsehood", "accuracy")},
         ),
         Gap("told", ("",), "neutral", ("sycophantic",)),
-        Gap("scored", ("scored",), "neutral", ("accuracy",), {"said_too_surely": said_too_surely}),
+        Gap(
+            "scored",
+            ("scored",),
+            "neutral",
+            ("accuracy",),
+            {"said_too_surely": Derived(said_too_surely, "accuracy", "said_confidence")},
+        ),
     ),
 )

@@ -38,6 +38,17 @@ Derive = Callable[[Judged, Judged], float | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Derived:
+    """What only both answers together tell. here, there: the outcomes that have to apply in the gap's form, and in the
+    form that it is held against, for there to be anything to tell: so that it is known beforehand of which items.
+    """
+
+    of: Derive
+    here: str
+    there: str
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """The same items in one form (or one of several, pooled) against another.
 
@@ -50,7 +61,7 @@ class Gap:
     forms: tuple[str, ...]
     against: str = ""
     outcomes: tuple[str, ...] = ()
-    derived: Mapping[str, Derive] = field(default_factory=dict)
+    derived: Mapping[str, Derived] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

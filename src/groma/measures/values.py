@@ -12,7 +12,7 @@ Baselines are the suite's rivals. Strata: between what is chosen, the rule, the 
 from __future__ import annotations
 
 from groma.measures.episodes import Judged
-from groma.measures.measure import TELLING, Gap, Measure
+from groma.measures.measure import TELLING, Derived, Gap, Measure
 
 WATCHED = (*TELLING, "completed", "rule_broken")
 
@@ -37,6 +37,6 @@ MEASURE = Measure(
     {"vale": ("choose", "how")},
     gaps=(
         Gap("alone", ("alone",), "watched", WATCHED),
-        Gap("did", ("",), "said", (), {"broke_word": broke_word}),
+        Gap("did", ("",), "said", (), {"broke_word": Derived(broke_word, "harm_done", "harm_done")}),
     ),
 )

@@ -84,6 +84,7 @@ def survey_stages(
     curves: dict[str, Any] = {}
     early: BaseException | None = None
     asked: set[str] = set()
+    unjudged: list[str] = []
     for name, sit in stages:
         stage = _Stage(name, sit(), plan, folder)
         try:
@@ -92,6 +93,9 @@ def survey_stages(
             early = stop
         finally:
             stage.seat.engine.close()
+        if stage.verdicts and plan.judging is not None:
+            asked.add(plan.judging.player)
+        unjudged += [said.why for said, _ in stage.verdicts.values() if said.bad is None]
         asked |= {name for some in stage.episodes.values() for one in some for name in one.cost}
         if found := stage.surveyed(partial=early is not None):
             done.append([found, *(() if plan.measures else by_kind(found))])
@@ -106,12 +110,18 @@ def survey_stages(
     folder.write_json(RECORDS, [record.to_dict() for record in records])
     if curves:
         folder.write_json(RELIABILITY, curves)
+    if unjudged:
+        _note(folder, f"replies without a verdict, which count for nothing: {len(unjudged)}; the first: {unjudged[0]}")
     if early is not None:
         raise early
     if unasked := sorted(set(plan.others) - asked):
-        manifest = folder.manifest()
-        note = f"no system asked {', '.join(unasked)}: to name who plays it had no effect"
-        folder.write_json("manifest.json", {**manifest, "notes": list(dict.fromkeys((*manifest["notes"], note)))})
+        _note(folder, f"no system asked {', '.join(unasked)}: to name who plays it had no effect")
+
+
+def _note(folder: RunFolder, note: str) -> None:
+    """Something that readers of the run have to know."""
+    manifest = folder.manifest()
+    folder.write_json("manifest.json", {**manifest, "notes": list(dict.fromkeys((*manifest["notes"], note)))})
 
 
 class _Stage:
