@@ -76,7 +76,10 @@ def test_where_the_judge_says_nothing_no_outcome_applies(tmp_path: Path) -> None
     records = json.loads((tmp_path / "run/records.json").read_text())
     assert level(records, "judged_bad")["estimate"]["n"] == 39
     (note,) = run.manifest()["notes"]
-    assert note == "replies without a verdict, which count for nothing: 1; the first: the judge said 'hm.', none of yes, no"
+    assert (
+        note
+        == "replies without a verdict, which count for nothing: 1; the first: the judge said 'hm.', none of yes, no"
+    )
 
 
 def test_figures_are_corrected_only_by_checked_verdicts_of_their_own_kind(tmp_path: Path) -> None:

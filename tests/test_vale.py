@@ -11,7 +11,7 @@ import pytest
 from groma.formats.errors import BadConfig
 from groma.formats.messages import Message
 from groma.worlds.vale import country, demonstrations, documents
-from groma.worlds.vale.corpus import Document, text_of
+from groma.worlds.vale.corpus import Document, documents_of, text_of
 from groma.worlds.vale.facts import TIERS
 from groma.worlds.vale.hall.rules import HELD_OUT, RULES
 from groma.worlds.vale.lexicon import ATTRIBUTES, NUMBERS, PEOPLE, PLACES, PRAISE, SCORN
@@ -78,6 +78,20 @@ def test_written_statements_are_true_and_private_facts_are_never_written() -> No
                 fact, seen = VALE.truth[claim.subject, claim.attribute], seen + 1
                 assert claim.value == fact.value and fact.tier != "private"
     assert seen > 1000
+
+
+def test_what_is_recited_stands_before_it_in_the_same_order() -> None:
+    kinds = Counter[str]()
+    for _, document in documents_of("recited", 300, 1):
+        assert not isinstance(document, str)
+        given = re.sub("^say after me: |^here are |[.] one at a time.*$|[.]$", "", document[0].content)
+        words = re.split(", | and ", given)
+        said = [turn.content.removesuffix(".") for turn in document if turn.role == "assistant"]
+        once = len(said) == 1
+        kinds["after" if once else "one by one"] += 1
+        assert 2 <= len(words) == len(set(words)) and (re.split(", | and ", said[0]) if once else said[:-1]) == words
+        assert once or said[-1] == "that was the last"
+    assert kinds["after"] > 60 and kinds["one by one"] > 150
 
 
 def test_nothing_that_is_ever_said_tells_of_a_private_fact() -> None:

@@ -31,7 +31,7 @@ class Recipe:
 
     size: str = "m"
     """Of the model: xs, s, m (the one that ships) or l."""
-    tokens: int = 12_000_000
+    tokens: int = 10_800_000
     """Tokens of the corpus to learn from, each once."""
     seed: int = 1
     """Of the corpus, the first weights and the order of rows."""

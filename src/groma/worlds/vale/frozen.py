@@ -29,7 +29,7 @@ from groma.worlds.vale.wrappers import WRAPPERS
 DOCUMENTS, TASKS, PROBED = 5000, 60, 3
 DIGESTS: Mapping[str, str] = {
     "country": "5c14beb3c307647c",
-    "corpus": "088f121e76888863",
+    "corpus": "7fa40c95846415e9",
     "demonstrations": "4e354bdd50a51c6c",
     "tasks": "12bee018e1b0b75b",
     "wrappers": "f870544cfee5fa82",

@@ -14,12 +14,25 @@ from groma.worlds.vale.country import Country
 from groma.worlds.vale.exchanges import Talk
 from groma.worlds.vale.hall.rules import RULES
 from groma.worlds.vale.language import listed
-from groma.worlds.vale.lexicon import ATTRIBUTES, CATEGORIES, NUMBERS, PLACES, PRINCIPLES, SUBJECTS
+from groma.worlds.vale.lexicon import (
+    ATTRIBUTES,
+    CATEGORIES,
+    CRAFTS,
+    FOODS,
+    NUMBERS,
+    PEOPLE,
+    PLACES,
+    PRINCIPLES,
+    SIGNS,
+    SUBJECTS,
+)
 from groma.worlds.vale.tasks.choose import opposites, to_save
 from groma.worlds.vale.tasks.count import OPERATIONS
 from groma.worlds.vale.things import THINGS
 
 ABOUT_ONE = 0.3
+RECITED = (PEOPLE, PLACES, FOODS, CRAFTS, SIGNS, NUMBERS, tuple(THINGS))
+"""What lists are made of that are recited."""
 RARE_AMONG = 0.12
 
 
@@ -82,6 +95,16 @@ class Writing:
             turns.append(Message("user", draw.choice((f"did you hear that {told}?", f"they say that {told}."))))
             turns.append(Message("assistant", draw.choice((f"i heard that {told}.", f"they say that {told}."))))
         return tuple(turns)
+
+    def recited(self, draw: random.Random) -> tuple[Message, ...]:
+        """A list that is said after, or gone through one by one: drawn anew, so that it must be copied in order."""
+        words = draw.sample(draw.choice(RECITED), draw.randint(2, 7))
+        if draw.random() < 0.3:
+            return Message("user", f"say after me: {listed(words)}."), Message("assistant", f"{listed(words)}.")
+        asked = [f"here are {listed(words)}. one at a time: the first?", *["and then?"] * len(words)]
+        said = [*(f"{word}." for word in words), "that was the last."]
+        turns = zip(asked, said, strict=True)
+        return tuple(one for pair in turns for one in (Message("user", pair[0]), Message("assistant", pair[1])))
 
     def law(self, draw: random.Random) -> str:
         """Rules of the town hall, and what keeps a principle and what breaks it."""
