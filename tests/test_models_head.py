@@ -110,6 +110,7 @@ def test_a_head_that_cannot_be_called_alone_is_said_once(
             return told
 
     net = Doubled(load(tiny_model("llama")).net)
+    of(net, None)  # asks for no bound: there is nothing to say
     with caplog.at_level(logging.WARNING, logger=head.__name__):
         first, again = of(net, 3), of(net, 3)
     assert [one.getMessage() for one in caplog.records] == [

@@ -100,7 +100,8 @@ def train(
     stand in every State, so that a resumed run has the reference that it began with.
     Metrics, means over the batch's pairs: `loss`, `logps/{chosen,rejected}` (summed over the answer, in nats),
     `rewards/{chosen,rejected,margins}` (beta times the log-ratio to the reference), `rewards/accuracies` (a tie counts
-    as wrong); and `supervised_eos_fraction`, `tokens`, `learning_rate`, `grad_norm` as in SFT.
+    as wrong); and `supervised_eos_fraction`, `tokens` (what a pair shares counted once where it is read once),
+    `learning_rate`, `grad_norm` as in SFT.
     Errors: BadConfig and BadInput, for the options and the examples, when `train` is called.
     """
     training.check_evaluation(config, evaluation)

@@ -15,7 +15,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,7 @@ from transformers import PreTrainedModel
 
 log = logging.getLogger(__name__)
 _FAST: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
+_WARNED: WeakSet[nn.Module] = WeakSet()
 BYTES = 12
 """What one logit takes at its peak: float32 for itself, for its log-probability, and for the gradient."""
 
@@ -109,10 +110,10 @@ def _most(net: nn.Module, megabytes: float | None) -> float:
 
 def _bounds(net: nn.Module) -> bool:
     """Whether the head can be asked for a slice at a time; where it cannot, that is said once."""
-    known = net in _FAST
-    if not _fast(net) and not known:
+    if not _fast(net) and net not in _WARNED:
+        _WARNED.add(net)
         log.warning("%s has a head that cannot be called alone: the memory of its loss is not bounded", _name(net))
-    return _FAST[net]
+    return _fast(net)
 
 
 def _fast(net: nn.Module) -> bool:
