@@ -255,7 +255,7 @@ class TestSharedPrompts:
 
     @pytest.mark.parametrize("architecture", ["llama", "gemma3", "gpt2"])
     def test_a_run_equals_one_with_separate_rows(self, tiny_model: Callable[..., Path], architecture: str) -> None:
-        shared, apart = (self.steps(load(tiny_model(architecture)), shared_prompts=one) for one in (True, False))
+        shared, apart = (self.steps(load(tiny_model(architecture)), prompts=one) for one in ("shared", "apart"))
         assert len(shared) == len(apart) == 4 and not shared[0].notes
         for one, other in zip(shared, apart, strict=True):
             for name in ("loss", "rewards/margins", "logps/chosen", "logps/rejected", "grad_norm"):

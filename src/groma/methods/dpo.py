@@ -56,8 +56,9 @@ class Config(options.Config):
     """Share of the labels taken to be wrong (conservative DPO); only with sigmoid."""
     normalisation: Literal["sum", "mean"] | None = None
     """Only with ipo: log-probabilities summed over the answer, or their mean per token. None: mean."""
-    shared_prompts: bool = True
-    """What both answers begin with is read once, where that pays and gives what separate rows give."""
+    prompts: Literal["shared", "apart"] = "shared"
+    """shared: what both answers begin with is read once, where that pays and the network gives the same for it; apart:
+    once for each answer."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -123,7 +124,7 @@ def _steps(net: PreTrainedModel, job: Job[Pairs], state: State | None, cache: Pa
     learn, other, config = job.objective, job.evaluation, job.config
     training.prepare(net, config)
     notes = dict(job.notes)
-    if learn.config.shared_prompts:
+    if learn.config.prompts == "shared":
         shared, told = sharing(net, learn.pairs)
         notes |= told
         for one in (learn, *([other] if other is not None else [])):
