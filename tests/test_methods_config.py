@@ -26,6 +26,11 @@ from groma.methods import dpo, sft
         (sft, {"precision": "float16"}, "float32, bfloat16"),
         (sft, {"betas": [0.9]}, "two numbers"),
         (sft, {"max_length": 1}, "at least 2"),
+        (sft, {"microbatch_tokens": 1}, "at least 2, or None"),
+        (sft, {"bucket": 1}, "at least 2, or None"),
+        (sft, {"loss_megabytes": 0.0}, "above 0, and finite"),
+        (sft, {"prompts": "apart"}, "unknown option 'prompts'"),
+        (sft, {"group_by_length": True}, "here it is called bucket"),
         (sft, {"lora_alpha": 16.0}, "no effect: lora_rank"),
         (sft, {"lora_targets": ["q_proj"]}, "no effect: lora_rank"),
         (sft, {"keep": "last"}, "no effect: evaluate_every"),
@@ -35,6 +40,7 @@ from groma.methods import dpo, sft
         (dpo, {"label_smoothing": 0.1, "loss_type": "ipo"}, "only sigmoid"),
         (dpo, {"normalisation": "sum"}, "only ipo"),
         (dpo, {"normalisation": "mean", "loss_type": "hinge"}, "only ipo"),
+        (dpo, {"prompts": "twice"}, "shared, apart"),
         (dpo, {"loss_type": "kto"}, "sigmoid, hinge, ipo"),
         (dpo, {"normalisation": "max", "loss_type": "ipo"}, "sum, mean"),
     ],
@@ -49,6 +55,7 @@ def test_wrong_options_are_refused(method: Any, options: dict[str, Any], says: s
 def test_microbatches_are_small_unless_said_otherwise(batch: int, micro: int) -> None:
     assert sft.Config(batch_size=batch).microbatch == micro
     assert sft.Config(batch_size=batch, microbatch_size=batch).microbatch == batch
+    assert sft.Config(batch_size=batch, microbatch_tokens=100).microbatch == batch, "tokens alone bound it"
 
 
 def test_options_come_back_as_they_went() -> None:

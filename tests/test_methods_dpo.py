@@ -16,7 +16,7 @@ from torch import Tensor
 from groma.formats.examples import Demonstration, Preference, read_examples
 from groma.formats.messages import Message
 from groma.formats.whole import write_whole
-from groma.methods import adapters, dpo, reference, sft, tokens
+from groma.methods import adapters, dpo, forward, reference, sft, tokens
 from groma.methods.forward import pair_logprobs
 from groma.models.load import Model, load
 
@@ -174,10 +174,10 @@ class TestReference:
         groups: list[int] = []
         computed = reference._scored
 
-        def counted(net: Any, pairs: Any, batches: Any, config: Any) -> Any:
+        def counted(net: Any, pairs: Any, batches: Any, config: Any, shared: bool) -> Any:
             batches = list(batches)
             groups.append(len(batches))
-            return computed(net, pairs, batches, config)
+            return computed(net, pairs, batches, config, shared)
 
         monkeypatch.setattr(reference, "_scored", counted)
         again = self.first(load(tiny_model("llama")), tmp_path)
@@ -216,7 +216,7 @@ def test_log_probabilities_equal_the_plain_forward_pass(tiny_model: Callable[...
     model = load(tiny_model(architecture))
     pairs = tokens.preferences(model, PAIRS, dpo.Config()).rows
     expected = torch.stack([torch.stack([plain_logprob(model, row) for row in pair.rows]) for pair in pairs])
-    assert torch.allclose(pair_logprobs(model.net, pairs), expected, rtol=1e-5, atol=1e-5)
+    assert torch.allclose(pair_logprobs(model.net, pairs, dpo.Config(), shared=True), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_training_widens_the_margin(model: Model) -> None:
@@ -244,3 +244,45 @@ def test_margins_are_not_used_silently(model: Model) -> None:
     pairs = [Preference(first.prompt, first.chosen, first.rejected, margin=1.0)]
     step = next(dpo.train(model, pairs, dpo.Config()))
     assert step.notes == {"have a margin, which DPO does not use": 1}
+
+
+class TestSharedPrompts:
+    """Both answers of a pair in one row."""
+
+    def steps(self, model: Model, **options: Any) -> list[Any]:
+        config = dpo.Config(**{"batch_size": 4, "learning_rate": 1e-3, "epochs": 2, **options})
+        return list(dpo.train(model, PAIRS, config))
+
+    @pytest.mark.parametrize("architecture", ["llama", "gemma3", "gpt2"])
+    def test_a_run_equals_one_with_separate_rows(self, tiny_model: Callable[..., Path], architecture: str) -> None:
+        shared, apart = (self.steps(load(tiny_model(architecture)), prompts=one) for one in ("shared", "apart"))
+        assert len(shared) == len(apart) == 4 and not shared[0].notes
+        for one, other in zip(shared, apart, strict=True):
+            for name in ("loss", "rewards/margins", "logps/chosen", "logps/rejected", "grad_norm"):
+                assert one.metrics[name] == pytest.approx(other.metrics[name], rel=1e-3, abs=1e-4), name
+            assert one.metrics["tokens"] < 0.9 * other.metrics["tokens"]
+
+    @pytest.mark.parametrize("options", [{}, {"loss_megabytes": 0.01}, {"microbatch_tokens": 60}, {"lora_rank": 2}])
+    def test_the_first_margin_is_zero_to_the_last_bit(self, model: Model, options: dict[str, Any]) -> None:
+        first = self.steps(model, batch_size=5, **options)[0].metrics
+        assert first["rewards/margins"] == 0.0
+        assert first["loss"] == pytest.approx(math.log(2), abs=1e-7)
+
+    def test_evaluation_begins_at_its_own_reference(self, model: Model) -> None:
+        config = dpo.Config(batch_size=4, max_steps=1, learning_rate=1e-12, evaluate_every=1)
+        (step,) = dpo.train(model, PAIRS[:4], config, evaluation=PAIRS)
+        assert step.evaluation is not None and step.evaluation["rewards/margins"] == pytest.approx(0, abs=1e-6)
+
+    def test_where_the_network_does_not_allow_it_the_run_says_so(
+        self, model: Model, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(forward, "refusal", lambda net, texts: "it is old")
+        with caplog.at_level(logging.WARNING, logger=forward.__name__):
+            steps = self.steps(model, batch_size=5)
+        note = "have their prompt read once for each answer, since it is old"
+        assert steps[0].notes == {note: 5}
+        assert [one.getMessage() for one in caplog.records] == [f"5 pairs {note}"]
+        assert steps[0].metrics["tokens"] == sum(pair.length for pair in tokens.preferences(model, PAIRS, CONFIG).rows)
+
+
+CONFIG = dpo.Config()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,23 +31,6 @@ def weights(model: Model) -> dict[str, Tensor]:
 
 
 class TestBatches:
-    def test_every_example_once_an_epoch_in_another_order(self) -> None:
-        epochs = [
-            list(itertools.chain(*(batches.batch(10, 4, 7, step) for step in steps)))
-            for steps in (range(3), range(3, 6))
-        ]
-        assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(10))
-        assert epochs[0] != epochs[1]
-        assert batches.batch(10, 4, 7, 4) == epochs[1][4:8]
-        assert batches.batch(10, 4, 8, 0) != batches.batch(10, 4, 7, 0)
-
-    def test_microbatches_hold_rows_of_like_length(self) -> None:
-        lengths = [3, 9, 4, 8, 2, 7]
-        config = Config(batch_size=6, microbatch_size=2)
-        groups = batches.of_step(lengths, config, 0)
-        assert [[lengths[index] for index in group] for group in groups] == [[9, 8], [7, 4], [3, 2]]
-        assert batches.of_all(lengths, config) == groups
-
     def test_number_of_steps(self) -> None:
         assert batches.total_steps(10, Config(batch_size=4)) == 3
         assert batches.total_steps(10, Config(batch_size=4, epochs=2)) == 6

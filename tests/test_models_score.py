@@ -13,7 +13,7 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 
 from groma.formats.errors import BadConfig, BadInput
-from groma.models import score
+from groma.models import head, score
 from groma.models.generate import Row, sample
 from groma.models.load import load
 from groma.models.model import Model
@@ -192,7 +192,7 @@ def test_a_network_whose_head_is_not_last_is_computed_plainly(llama: Model) -> N
     values = token_logprobs(net, ids, None, targets)
     expected = (llama.net(ids).logits[:, :-1] * 6).log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
     torch.testing.assert_close(values[targets], expected[targets[:, 1:]], atol=1e-5, rtol=0)
-    assert not score._FAST[net]
+    assert not head._FAST[net]
 
 
 def test_adapters_are_scored_through(tiny_model: TinyModel) -> None:
@@ -205,7 +205,7 @@ def test_adapters_are_scored_through(tiny_model: TinyModel) -> None:
     values = token_logprobs(adapted, ids, None, targets)
     expected = adapted(ids).logits[:, :-1].log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
     torch.testing.assert_close(values[targets], expected[targets[:, 1:]], atol=1e-5, rtol=0)
-    assert score._FAST[adapted]
+    assert head._FAST[adapted]
 
 
 def test_the_trial_leaves_training_modes_alone(llama: Model) -> None:

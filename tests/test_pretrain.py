@@ -69,7 +69,10 @@ def test_unknown_sizes_are_refused_with_the_choices():
         vale_base.Recipe(size="huge")
 
 
-@pytest.mark.parametrize("option", [{"max_length": 64}, {"truncation": "error"}, {"evaluate_every": 5}])
+@pytest.mark.parametrize(
+    "option",
+    [{"max_length": 64}, {"truncation": "error"}, {"evaluate_every": 5}, {"bucket": 8}, {"loss_megabytes": 4.0}],
+)
 def test_options_without_effect_are_refused(option):
     with pytest.raises(BadConfig, match="no effect"):
         pretrain.Config(**option)

@@ -1,13 +1,17 @@
-"""Which examples make which step: a pure function of (number of examples, batch size, seed, step).
+"""Which examples make which step: a pure function of (lengths of the examples, options, seed, step).
 
 The data cursor is therefore the step number alone, and a run that is resumed in mid-epoch goes on with exactly the
 examples that come next. Every example is seen once per epoch; the last batch of an epoch holds what is left.
+
+Rows of like length pad little. So the shuffled epoch is cut into windows of `bucket` batches, each is sorted by length
+and cut into batches, and all batches are shuffled again: who meets whom is random within a window, when they meet is
+random altogether. A window is at most a quarter of the epoch, or the batches of a small data set would be the same in
+every epoch. A batch is then split into microbatches, longest first; its order changes the gradient by rounding only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -15,6 +19,9 @@ from torch import Tensor
 
 from groma.formats.errors import BadConfig
 from groma.methods.config import Config
+
+WINDOWS = 4
+"""Windows that an epoch has at least."""
 
 
 def steps_per_epoch(count: int, batch_size: int) -> int:
@@ -33,29 +40,71 @@ def total_steps(count: int, config: Config) -> int:
     return steps
 
 
-def batch(count: int, batch_size: int, seed: int, step: int) -> list[int]:
-    """Indices of the examples of step `step` (from 0), in the shuffled order of its epoch."""
-    epoch, place = divmod(step, steps_per_epoch(count, batch_size))
-    return _order(count, seed, epoch)[place * batch_size : (place + 1) * batch_size].tolist()
+class Batches:
+    """The batches of all steps over examples of these `lengths` (by index, in tokens).
 
-
-def of_step(lengths: Sequence[int], config: Config, step: int) -> list[list[int]]:
-    """The microbatches of step `step` (from 0). lengths: of all examples, by index."""
-    return _split(batch(len(lengths), config.batch_size, config.seed, step), lengths, config)
-
-
-def of_all(lengths: Sequence[int], config: Config) -> list[list[int]]:
-    """Microbatches of all examples, for evaluation."""
-    return _split(range(len(lengths)), lengths, config)
-
-
-def _split(indices: Sequence[int], lengths: Sequence[int], config: Config) -> list[list[int]]:
-    """Groups of at most a microbatch, longest first, so that rows of like length are padded together.
-
-    The order inside a batch has no influence on the gradient but rounding.
+    BadConfig where one example alone is longer than a microbatch may be.
     """
-    ordered = sorted(indices, key=lambda index: (-lengths[index], index))
-    return [ordered[start : start + config.microbatch] for start in range(0, len(ordered), config.microbatch)]
+
+    def __init__(self, lengths: Sequence[int], config: Config) -> None:
+        self.lengths, self.config = np.asarray(lengths), config
+        self._epoch, self._order = -1, np.zeros(0, dtype=np.int64)
+        most = config.microbatch_tokens
+        if most is not None and lengths and max(lengths) > most:
+            raise BadConfig(
+                f"microbatch_tokens is {most}, and an example takes {max(lengths)} tokens: "
+                f"set it to {max(lengths)} or more, or lower max_length"
+            )
+
+    def whole(self, step: int) -> list[int]:
+        """Indices of the examples of step `step` (from 0)."""
+        size = self.config.batch_size
+        epoch, place = divmod(step, steps_per_epoch(len(self.lengths), size))
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, self._drawn(epoch)
+        return self._order[place * size : (place + 1) * size].tolist()
+
+    def of_step(self, step: int) -> list[list[int]]:
+        """The microbatches of step `step` (from 0)."""
+        return self._split(self.whole(step))
+
+    def of_all(self) -> list[list[int]]:
+        """Microbatches of all examples, for evaluation."""
+        return self._split(range(len(self.lengths)))
+
+    def first_epoch(self) -> list[list[int]]:
+        """The microbatches of the first epoch, or of the whole run where that is shorter: all that are ever seen."""
+        count = len(self.lengths)
+        steps = min(steps_per_epoch(count, self.config.batch_size), total_steps(count, self.config))
+        return [group for step in range(steps) for group in self.of_step(step)]
+
+    def _drawn(self, epoch: int) -> np.ndarray:
+        """The order of an epoch. What fills no batch stays where chance put it: last."""
+        random = np.random.default_rng((self.config.seed, epoch))
+        order = random.permutation(len(self.lengths))
+        size, window = self.config.batch_size, self.config.bucket
+        full = len(order) // size
+        if window is None or full < 2:
+            return order
+        each = size * max(min(window, full // WINDOWS), 1)
+        kept = order[: full * size]
+        windows = np.split(kept, range(each, len(kept), each))
+        like = [part[np.argsort(-self.lengths[part], kind="stable")] for part in windows]
+        batches = random.permutation(np.concatenate(like).reshape(full, size))
+        return np.concatenate([batches.ravel(), order[full * size :]])
+
+    def _split(self, indices: Sequence[int]) -> list[list[int]]:
+        """Groups of at most a microbatch, in examples and in tokens with padding, longest first."""
+        most = self.config.microbatch_tokens
+        groups: list[list[int]] = []
+        for index in sorted(indices, key=lambda index: (-self.lengths[index], index)):
+            last = groups[-1] if groups else []
+            room = most is None or not last or self.lengths[last[0]] * (len(last) + 1) <= most
+            if last and room and len(last) < self.config.microbatch:
+                last.append(index)
+            else:
+                groups.append([index])
+        return groups
 
 
 def pad(rows: Sequence[np.ndarray], device: torch.device) -> tuple[Tensor, Tensor]:
@@ -68,10 +117,3 @@ def pad(rows: Sequence[np.ndarray], device: torch.device) -> tuple[Tensor, Tenso
     for place, row in enumerate(rows):
         padded[place, : len(row)] = row
     return torch.from_numpy(padded).to(device), torch.tensor(lengths, device=device)
-
-
-@lru_cache(maxsize=4)
-def _order(count: int, seed: int, epoch: int) -> np.ndarray:
-    order = np.random.default_rng((seed, epoch)).permutation(count)
-    order.flags.writeable = False
-    return order

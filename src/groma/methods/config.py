@@ -1,7 +1,8 @@
 """The options that all training methods share, frozen; unknown, contradictory and inert ones are refused.
 
-Two numbers describe the batch: `batch_size` examples make one optimiser step, `microbatch_size` of them go through the
-network at once. The second changes memory and speed, never the result (up to rounding).
+Two numbers describe the batch: `batch_size` examples make one optimiser step, `microbatch_size` of them (and at most
+`microbatch_tokens` tokens) go through the network at once. The second changes memory and speed, never the result (up to
+rounding).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ Precision = Literal["float32", "bfloat16"]
 
 KNOWN_ELSEWHERE: Mapping[str, str] = {
     "per_device_train_batch_size": "microbatch_size",
+    "max_tokens_per_gpu": "microbatch_tokens",
+    "group_by_length": "bucket",
     "gradient_accumulation_steps": "batch_size (examples per optimiser step; microbatch_size divides it)",
     "num_train_epochs": "epochs",
     "lr": "learning_rate",
@@ -45,7 +48,17 @@ class Config:
     batch_size: int = 32
     """Examples (pairs, for preferences) per optimiser step; the last batch of an epoch may be smaller."""
     microbatch_size: int | None = None
-    """Examples that go through the network at once; divides batch_size. None: the largest divisor up to 8."""
+    """Examples that go through the network at once; divides batch_size. None: as many as microbatch_tokens allows or,
+    without that, the largest divisor up to 8."""
+    microbatch_tokens: int | None = None
+    """Tokens that go through the network at once, padding among them: long rows then come in smaller groups, and memory
+    is bounded whatever their length. None: no bound."""
+    bucket: int | None = 32
+    """Examples are sorted by length over this many batches, so that a batch holds rows of like length and pads little;
+    which those are, and the order of the batches, stays random. None: every batch is drawn from the whole epoch."""
+    loss_megabytes: float | None = 512.0
+    """Memory that logits and their gradients may take at a time (about; it grows with the vocabulary). What needs more
+    is computed in slices, and again in the backward pass: a third more work in the head. None: all at once."""
     epochs: int | None = None
     """How often every example is seen. None: once, unless max_steps is given."""
     max_steps: int | None = None
@@ -84,6 +97,9 @@ class Config:
         for name, holds, expected in (
             ("learning_rate", 0 < self.learning_rate < math.inf, "above 0, and finite"),
             ("batch_size", self.batch_size >= 1, "at least 1"),
+            ("microbatch_tokens", _least(self.microbatch_tokens, 2), "at least 2, or None for no bound"),
+            ("bucket", _least(self.bucket, 2), "at least 2, or None for none"),
+            ("loss_megabytes", _positive(self.loss_megabytes), "above 0, and finite, or None for no bound"),
             ("epochs", self.epochs is None or self.epochs >= 1, "at least 1"),
             ("max_steps", self.max_steps is None or self.max_steps >= 1, "at least 1"),
             ("max_length", self.max_length is None or self.max_length >= 2, "at least 2: one token read, one learned"),
@@ -117,7 +133,8 @@ class Config:
     @property
     def microbatch(self) -> int:
         """Examples that go through the network at once: small groups of like length pad little, need little memory."""
-        return self.microbatch_size or max(size for size in range(1, 9) if self.batch_size % size == 0)
+        default = max(size for size in range(1, 9) if self.batch_size % size == 0)
+        return self.microbatch_size or (self.batch_size if self.microbatch_tokens is not None else default)
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
@@ -148,6 +165,14 @@ def inert(config: Config, name: str, why: str, without_effect: bool) -> None:
     default = next(one.default for one in fields(config) if one.name == name)
     given = getattr(config, name)
     require(not without_effect or given == default, f"{name} {given!r} would have no effect: {why}")
+
+
+def _least(value: int | None, least: int) -> bool:
+    return value is None or value >= least
+
+
+def _positive(value: float | None) -> bool:
+    return value is None or 0 < value < math.inf
 
 
 def _choices(config: Config) -> None:

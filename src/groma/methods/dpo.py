@@ -4,7 +4,8 @@
 
 As there: sums, not means, of the answer's token log-probabilities (the end token among them), the prompt masked. We
 differ: the reference is what the run starts from, its log-probabilities computed once, in the batches of the first
-epoch, before anything is trained; dropout stays off; both sides of a pair go through the network in one batch.
+epoch, before anything is trained; dropout stays off; both sides of a pair go through the network in one batch, in one
+row where the network allows it, which reads their prompt once (`models.shared`).
 
 `loss_type`:
     sigmoid   as above; `label_smoothing` e makes it conservative DPO (Mitchell 2023): (1 - e) L(chosen) + e L(rejected)
@@ -30,8 +31,9 @@ from transformers import PreTrainedModel
 from groma.formats.examples import Preference
 from groma.methods import adapters, batches, digests, reference, tokens, training
 from groma.methods import config as options
+from groma.methods.batches import Batches
 from groma.methods.config import inert, require
-from groma.methods.forward import pair_logprobs
+from groma.methods.forward import pair_logprobs, sharing
 from groma.methods.state import State, Step
 from groma.methods.tokens import Pair
 from groma.methods.training import Job, Sums
@@ -54,6 +56,9 @@ class Config(options.Config):
     """Share of the labels taken to be wrong (conservative DPO); only with sigmoid."""
     normalisation: Literal["sum", "mean"] | None = None
     """Only with ipo: log-probabilities summed over the answer, or their mean per token. None: mean."""
+    prompts: Literal["shared", "apart"] = "shared"
+    """shared: what both answers begin with is read once, where that pays and the network gives the same for it; apart:
+    once for each answer."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -96,7 +101,8 @@ def train(
     stand in every State, so that a resumed run has the reference that it began with.
     Metrics, means over the batch's pairs: `loss`, `logps/{chosen,rejected}` (summed over the answer, in nats),
     `rewards/{chosen,rejected,margins}` (beta times the log-ratio to the reference), `rewards/accuracies` (a tie counts
-    as wrong); and `supervised_eos_fraction`, `tokens`, `learning_rate`, `grad_norm` as in SFT.
+    as wrong); and `supervised_eos_fraction`, `tokens` (what a pair shares counted once where it is read once),
+    `learning_rate`, `grad_norm` as in SFT.
     Errors: BadConfig and BadInput, for the options and the examples, when `train` is called.
     """
     training.check_evaluation(config, evaluation)
@@ -117,19 +123,23 @@ def _steps(net: PreTrainedModel, job: Job[Pairs], state: State | None, cache: Pa
     """The run, with the reference before it: that of the saved state, or `net` as it is now."""
     learn, other, config = job.objective, job.evaluation, job.config
     training.prepare(net, config)
+    notes = dict(job.notes)
+    if learn.config.prompts == "shared":
+        shared, told = sharing(net, learn.pairs)
+        notes |= told
+        for one in (learn, *([other] if other is not None else [])):
+            one.lay(shared)
     if state is not None:
         kept = state.kept
     else:
         adapters.merge(net)
-        groups = reference.first_epoch(learn.lengths, config)
-        kept = {"train": reference.logprobs(net, learn.pairs, groups, config, cache)}
+        kept = {"train": learn.scored(net, Batches(learn.lengths, config).first_epoch(), cache)}
         if other is not None:
-            groups = batches.of_all(other.lengths, config)
-            kept["evaluation"] = reference.logprobs(net, other.pairs, groups, config, cache)
+            kept["evaluation"] = other.scored(net, Batches(other.lengths, config).of_all(), cache)
     learn.reference_n2 = kept["train"]
     if other is not None:
         other.reference_n2 = kept["evaluation"]
-    yield from training.steps(net, replace(job, kept=kept), state)
+    yield from training.steps(net, replace(job, kept=kept, notes=notes), state)
 
 
 class Pairs:
@@ -138,12 +148,22 @@ class Pairs:
     def __init__(self, pairs: Sequence[Pair], config: Config) -> None:
         self.pairs, self.config = pairs, config
         self.reference_n2 = torch.full((len(pairs), 2), math.nan)
-        self.lengths = [pair.length for pair in pairs]
         self.weights = [1] * len(pairs)
+        self.lay(shared=False)
+
+    def lay(self, shared: bool) -> None:
+        """Whether both sides of a pair stand in one row from now on, or in two that are padded alike."""
+        self.shared = shared
+        self.tokens = [pair.length - shared * pair.shared for pair in self.pairs]
+        self.lengths = self.tokens if shared else [2 * max(row.length for row in pair.rows) for pair in self.pairs]
+
+    def scored(self, net: nn.Module, groups: Sequence[Sequence[int]], cache: Path | None) -> Tensor:
+        """Log-probabilities (n, 2) of both sides under `net`, computed in these microbatches."""
+        return reference.logprobs(net, self.pairs, groups, self.config, cache, shared=self.shared)
 
     def sums(self, net: nn.Module, indices: Sequence[int]) -> Sums:
         pairs = [self.pairs[index] for index in indices]
-        policy_B2 = pair_logprobs(net, pairs)
+        policy_B2 = pair_logprobs(net, pairs, self.config, shared=self.shared)
         reference_B2 = self.reference_n2[list(indices)].to(policy_B2)
         lengths_B2 = policy_B2.new_tensor([[int(row.learned.sum()) for row in pair.rows] for pair in pairs])
         losses_B = loss(policy_B2, reference_B2, lengths_B2, self.config)

@@ -41,11 +41,16 @@ class Config(options.Config):
     """AdamW's decoupled decay, on matrices only."""
     betas: tuple[float, float] = (0.9, 0.95)
     """AdamW's two averages."""
+    bucket: int | None = None
+    """Rows are about equally long: there is nothing to sort."""
+    loss_megabytes: float | None = None
+    """Every position is learned, from one forward pass."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("max_length", "truncation"):
+        for name in ("max_length", "truncation", "bucket"):
             options.inert(self, name, "rows are packed to their length beforehand", True)
+        options.inert(self, "loss_megabytes", "all positions of a microbatch are learned at once", True)
         for name in ("evaluate_every", "keep"):
             options.inert(self, name, "pre-training has no evaluation data", True)
 
@@ -96,7 +101,7 @@ class _Rows:
 
     def __init__(self, rows: Sequence[np.ndarray]) -> None:
         self.rows = rows
-        self.lengths = [len(row) for row in rows]
+        self.tokens = self.lengths = [len(row) for row in rows]
         self.weights = [len(row) - 1 for row in rows]
 
     def sums(self, net: nn.Module, indices: Sequence[int]) -> Sums:

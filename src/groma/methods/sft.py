@@ -50,26 +50,26 @@ def train(
     batches.total_steps(len(learn.rows), config)
     if state is not None:
         state.check(METHOD, config, data)
-    other = Answers(held_out.rows) if held_out.rows else None
-    job = training.Job(METHOD, config, data, Answers(learn.rows), other, notes=learn.beside(held_out))
+    other = Answers(held_out.rows, config) if held_out.rows else None
+    job = training.Job(METHOD, config, data, Answers(learn.rows, config), other, notes=learn.beside(held_out))
     return training.steps(model.net, job, state)
 
 
 class Answers:
     """The objective: rows, and the summed negative log-probability of what is learned in them."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self.rows = rows
-        self.lengths = [row.length for row in rows]
+    def __init__(self, rows: Sequence[Row], config: Config) -> None:
+        self.rows, self.config = rows, config
+        self.tokens = self.lengths = [row.length for row in rows]
         self.weights = [int(row.learned.sum()) for row in rows]
 
     def sums(self, net: nn.Module, indices: Sequence[int]) -> Sums:
         rows = [self.rows[index] for index in indices]
-        said = learned(net, rows)
-        loss, count = -said.logprobs().sum(), len(said.ids_N)
+        told = learned(net, [(row,) for row in rows], self.config).told
+        loss, count = -told.logprobs_N.sum(), len(told.logprobs_N)
         ended = loss.new_tensor(sum(row.ended for row in rows))
         return {
             "loss": (loss, count),
-            "mean_token_accuracy": (said.likeliest().sum(), count),
+            "mean_token_accuracy": (told.likeliest_N.sum(), count),
             "supervised_eos_fraction": (ended, sum(row.completions for row in rows)),
         }

@@ -21,6 +21,7 @@ from groma.formats.examples import Demonstration, Preference, Text
 from groma.methods.config import Config
 from groma.methods.progress import told
 from groma.models.model import Model
+from groma.models.shared import common
 from groma.models.template import completion_spans, text_spans
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,11 @@ class Pair:
     @property
     def rows(self) -> tuple[Row, Row]:
         return self.chosen, self.rejected
+
+    @property
+    def shared(self) -> int:
+        """How many tokens both begin with."""
+        return common([row.ids for row in self.rows])
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from groma.formats.errors import BadConfig, BadInput
 from groma.methods import adapters, batches, digests, optimiser
+from groma.methods.batches import Batches
 from groma.methods.config import Config
 from groma.methods.state import Best, State, Step
 
@@ -31,7 +32,11 @@ class Objective(Protocol):
 
     @property
     def lengths(self) -> Sequence[int]:
-        """Tokens that each example takes in a row."""
+        """Tokens that each example takes in a batch, what fills its own rows up among them: like ones go together."""
+
+    @property
+    def tokens(self) -> Sequence[int]:
+        """Tokens of each example that are read."""
 
     @property
     def weights(self) -> Sequence[int]:
@@ -111,6 +116,7 @@ class _Run:
     def __init__(self, net: nn.Module, job: Job[Any]) -> None:
         self.net, self.job, self.config = net, job, job.config
         self.of = batches.total_steps(len(job.objective.lengths), job.config)
+        self.batches = Batches(job.objective.lengths, job.config)
         self.number, self.best, self.start = 0, None, ""  # type: int, Best | None, str
         prepare(net, job.config)
         if job.config.lora_rank is not None:
@@ -122,7 +128,7 @@ class _Run:
     def learn(self) -> dict[str, float]:
         """One step: gradients of all microbatches, clipping, update. Returns the batch's metrics."""
         objective, config, step = self.job.objective, self.config, self.number
-        groups = batches.of_step(objective.lengths, config, step)
+        groups = self.batches.of_step(step)
         indices = [index for group in groups for index in group]
         share = 1.0 / sum(objective.weights[index] for index in indices)
         parts: list[Sums] = []
@@ -136,7 +142,7 @@ class _Run:
         norm = nn.utils.clip_grad_norm_(self.trained.values(), config.max_grad_norm or math.inf)
         size = optimiser.learning_rate(step, self.of, config)
         metrics = _means(parts) | {"grad_norm": float(norm), "learning_rate": size}
-        metrics["tokens"] = float(sum(objective.lengths[index] for index in indices))
+        metrics["tokens"] = float(sum(objective.tokens[index] for index in indices))
         if not (math.isfinite(metrics["loss"]) and math.isfinite(metrics["grad_norm"])):
             raise BadConfig(
                 f"training diverged at step {step + 1}: loss {metrics['loss']}, gradient norm {metrics['grad_norm']}\n"
@@ -209,7 +215,7 @@ class _Run:
 def measure(net: nn.Module, objective: Objective, config: Config) -> dict[str, float]:
     """The mean metrics of all examples of `objective`, without gradients and without dropout."""
     parts = []
-    for group in batches.of_all(objective.lengths, config):
+    for group in Batches(objective.lengths, config).of_all():
         with torch.no_grad(), autocast(net, config):
             parts.append(objective.sums(net, group))
     return _means(parts)

@@ -1,15 +1,11 @@
 """Log-probabilities of given tokens: of answers behind prompts, and, differentiable, of chosen positions of a batch.
 
-A language model's head is often its largest product (width times vocabulary), and most positions of a batch need none:
-a prompt, padding. So the hidden states of the wanted positions alone are handed to the network's own head, with what it
-does behind it (capping, scaling). Whether that holds for a network is tried once, against its plain forward pass.
+The head is asked for the wanted positions alone, see `models.head`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +16,8 @@ from groma.formats.errors import BadConfig, BadInput
 from groma.models.cache import RowCache, compacts
 from groma.models.decode import Decoder
 from groma.models.generate import batches
+from groma.models.head import logits_at
 from groma.models.model import Model
-
-_FAST: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 
 def token_logprobs(
@@ -44,15 +39,6 @@ def token_logprobs(
     logits = logits_at(net, rows, columns - 1, input_ids=input_ids, **_mask(attention_mask))
     found = -cross_entropy(_at(logits, temperature), input_ids[rows, columns], reduction="none")
     return found.new_zeros(targets_mask.shape).index_put((rows, columns), found)
-
-
-def logits_at(net: nn.Module, rows: Tensor, columns: Tensor, **inputs: Any) -> Tensor:
-    """The network's logits at the positions (rows[i], columns[i]) of a batch: (positions, vocabulary)."""
-    if net not in _FAST:
-        _FAST[net] = _head_is_last(net)
-    if not _FAST[net]:
-        return net(**inputs).logits[rows, columns]
-    return _gathered(net, rows, columns, inputs)
 
 
 def answer_logprobs(
@@ -165,44 +151,3 @@ def _mask(attention_mask: Tensor | None) -> dict[str, Tensor]:
     if attention_mask is None or bool((attention_mask[:, :-1] >= attention_mask[:, 1:]).all()):
         return {}
     return {"attention_mask": attention_mask, "position_ids": (attention_mask.long().cumsum(-1) - 1).clamp(min=0)}
-
-
-def _backbone(net: nn.Module) -> nn.Module | None:
-    """The part of a network that makes hidden states (None: not told apart from its head)."""
-    inner = next((one for one in net.modules() if isinstance(one, PreTrainedModel)), None)  # beneath adapters, too
-    return None if inner is None or inner.base_model is inner else inner.base_model
-
-
-def _gathered(net: nn.Module, rows: Tensor, columns: Tensor, inputs: dict[str, Any]) -> Tensor:
-    """A forward pass in which the head gets the hidden states of the positions alone, as one row."""
-
-    def pick(module: nn.Module, args: Any, output: Any) -> Any:
-        output["last_hidden_state"] = output["last_hidden_state"][rows, columns][None]
-        return output
-
-    backbone = _backbone(net)
-    assert backbone is not None
-    handle = backbone.register_forward_hook(pick)
-    try:
-        return net(**inputs).logits[0]
-    finally:
-        handle.remove()
-
-
-def _head_is_last(net: nn.Module) -> bool:
-    """Whether `_gathered` gives the plain logits, on a few tokens, with dropout off."""
-    if _backbone(net) is None:
-        return False
-    modes = {module: module.training for module in net.modules()}
-    device = next(net.parameters()).device
-    ids = torch.arange(12, device=device).reshape(2, 6)
-    rows, columns = torch.tensor([0, 1, 1], device=device), torch.tensor([4, 0, 3], device=device)
-    net.eval()
-    try:
-        with torch.no_grad():
-            plain, fast = net(input_ids=ids).logits[rows, columns], _gathered(net, rows, columns, {"input_ids": ids})
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-    close = 1e-4 if plain.dtype in (torch.float32, torch.float64) else 5e-2
-    return plain.shape == fast.shape and torch.allclose(plain.float(), fast.float(), atol=close, rtol=close)

@@ -1,0 +1,189 @@
+"""Texts that begin alike, read once. Prefix sharing for paired preferences, arXiv 2410.20305, and for sampled groups.
+
+A row holds what the texts of a group have in common, then each one's own rest. Position ids begin again behind what is
+shared, and a rest sees what is shared and itself: every token sees exactly what it would see in a row of its own, so
+values and gradients are those of separate rows, up to rounding. What is shared is the longest common run of token ids,
+not the prompt's messages: a tokenizer may merge across that border. We differ from the paper: a dense mask instead of
+FlexAttention's blocks, and layers with a sliding window are kept (the window is counted in positions, not in columns).
+
+Whether a network can do that is tried once, on texts of the run: `refusal` says why not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from groma.models.cache import compacts
+from groma.models.head import tell
+
+Ids = NDArray[np.int64]
+WINDOWS = {"full_attention": False, "sliding_attention": True}
+"""Kinds of layers whose mask is known: whether they see a window of the text only."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Token ids (rows, columns), padded on the right with 0, and where each text lies in them.
+
+    positions, branches: of each column, where some row holds more than one text; branch 0 is what its texts share.
+    rows: of each text. begins, gaps: a text's position p is column p before `begins`, and column p + `gaps` from there.
+    """
+
+    ids_RT: Ids
+    positions_RT: Ids | None
+    branches_RT: Ids | None
+    rows: Ids
+    begins: Ids
+    gaps: Ids
+
+    def columns(self, texts: Ids, positions: Ids) -> Ids:
+        """The columns of the given positions of the given texts."""
+        return positions + np.where(positions >= self.begins[texts], self.gaps[texts], 0)
+
+
+def common(texts: Sequence[Ids]) -> int:
+    """How many token ids all the texts begin with."""
+    least = min(map(len, texts))
+    same = np.all([text[:least] == texts[0][:least] for text in texts], axis=0)
+    return least if same.all() else int(same.argmin())
+
+
+def lay(groups: Sequence[Sequence[Ids]]) -> Layout:
+    """A row for each group of texts. Groups of one text each make plain rows, without positions and branches."""
+    begins = [common(group) for group in groups]
+    lengths = [begin + sum(len(text) - begin for text in group) for group, begin in zip(groups, begins, strict=True)]
+    shape = len(groups), max(lengths)
+    ids_RT, positions_RT, branches_RT = (np.zeros(shape, dtype=np.int64) for _ in range(3))
+    gaps = []
+    for row, (group, begin) in enumerate(zip(groups, begins, strict=True)):
+        ids_RT[row, :begin], positions_RT[row, :begin] = group[0][:begin], range(begin)
+        column = begin
+        for branch, text in enumerate(group, start=1):
+            end = column + len(text) - begin
+            ids_RT[row, column:end], positions_RT[row, column:end] = text[begin:], range(begin, len(text))
+            branches_RT[row, column:] = branch  # what pads the row counts to the last: no real token sees it
+            gaps.append(column - begin)
+            column = end
+    sizes = [len(group) for group in groups]
+    several = max(sizes) > 1
+    return Layout(
+        ids_RT,
+        positions_RT if several else None,
+        branches_RT if several else None,
+        np.repeat(np.arange(len(groups)), sizes),
+        np.repeat(begins, sizes),
+        np.array(gaps),
+    )
+
+
+def inputs(net: nn.Module, layout: Layout) -> dict[str, Any]:
+    """What a network is called with. Plain rows need no mask: a real token never sees what is on its right."""
+    device = next(net.parameters()).device
+    ids_RT = torch.from_numpy(layout.ids_RT).to(device)
+    if layout.positions_RT is None or layout.branches_RT is None:
+        return {"input_ids": ids_RT, "use_cache": False}
+    positions_RT = torch.from_numpy(layout.positions_RT).to(device)
+    branches_RT = torch.from_numpy(layout.branches_RT).to(device)
+    seen_RTT = (branches_RT[:, None, :] == 0) | (branches_RT[:, None, :] == branches_RT[:, :, None])
+    masks = _masks(_inner(net), seen_RTT.tril(), positions_RT)
+    return {"input_ids": ids_RT, "position_ids": positions_RT, "attention_mask": masks, "use_cache": False}
+
+
+def _masks(net: PreTrainedModel, seen_RTT: Tensor, positions_RT: Tensor) -> Tensor | dict[str, Tensor]:
+    """The mask, or one for each kind of layer, in the form in which transformers hands it on unchanged."""
+    config = net.config.get_text_config()
+    window = getattr(config, "sliding_window", None)
+    kinds = getattr(config, "layer_types", None)
+
+    def mask(slides: bool) -> Tensor:
+        if not slides or window is None:
+            return _written(net, seen_RTT)
+        return _written(net, seen_RTT & (positions_RT[:, :, None] - positions_RT[:, None, :] < window))
+
+    return mask(slides=True) if kinds is None else {kind: mask(WINDOWS[kind]) for kind in set(kinds)}
+
+
+def _written(net: PreTrainedModel, seen_RTT: Tensor) -> Tensor:
+    """As the attention of `net` reads it: truth values, or for plain matrix products what is added to the scores."""
+    if net.config._attn_implementation == "sdpa":
+        return seen_RTT[:, None]
+    added = torch.zeros(seen_RTT.shape, dtype=net.dtype, device=net.device)
+    return added.masked_fill(~seen_RTT, torch.finfo(net.dtype).min)[:, None]
+
+
+def _inner(net: nn.Module) -> PreTrainedModel:
+    return next(one for one in net.modules() if isinstance(one, PreTrainedModel))
+
+
+def pays(net: nn.Module, groups: Sequence[Sequence[Ids]]) -> bool:
+    """Whether sharing makes less work in all. A token of a layer costs about 24 h^2 operations beside its attention,
+    which costs 4 h for each column it is scored against: half of the row, unless a mask is given. (h: the width.)
+    """
+    width = _inner(net).config.get_text_config().hidden_size
+    alone = sum(len(text) + len(text) ** 2 / (12 * width) for text in chain.from_iterable(groups))
+    rows = [sum(map(len, group)) - (len(group) - 1) * common(group) for group in groups]
+    return sum(row + row**2 / (6 * width) for row in rows) < alone
+
+
+def refusal(net: nn.Module, texts: Sequence[Ids]) -> str:
+    """Why `net` cannot read `texts` in one row, or "" where it can: tried on them, in the type of its weights.
+
+    The longest texts of a run are the best to try: an attention that reaches less far than it says shows on them.
+    """
+    inner = _inner(net)
+    why = _unfit(inner.config, inner.config.get_text_config())
+    if why:
+        return why
+    try:
+        with torch.no_grad(), torch.autocast(inner.device.type, enabled=False):
+            apart, together = _logprobs(net, [[text] for text in texts]), _logprobs(net, [texts])
+    except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        return f"its forward pass takes no mask of its own ({type(error).__name__}: {error})"
+    differ = (apart - together).abs()
+    if inner.dtype in (torch.float32, torch.float64):
+        same = float(differ.max()) <= 1e-3
+    else:
+        same = float(differ.mean()) <= 5e-2
+    return "" if same else f"log-probabilities of one row and of separate rows differ by {float(differ.max()):.2g} nats"
+
+
+def _unfit(config: PreTrainedConfig, text: PreTrainedConfig) -> str:
+    if not compacts(config):
+        return "it has layers that keep more than plain keys and values"
+    if config._attn_implementation not in ("sdpa", "eager"):
+        return f"its attention {config._attn_implementation!r} takes no mask of its own (sdpa and eager do)"
+    unknown = sorted(set(getattr(text, "layer_types", None) or ()) - set(WINDOWS))
+    return f"it has layers of an unknown kind: {', '.join(unknown)}" if unknown else ""
+
+
+def _logprobs(net: nn.Module, groups: Sequence[Sequence[Ids]]) -> Tensor:
+    """Of all tokens but the first of every text."""
+    texts = list(chain.from_iterable(groups))
+    wanted = [np.ones(len(text), dtype=np.bool_) for text in texts]
+    for one in wanted:
+        one[0] = False
+    layout = lay(groups)
+    return tell(net, *places(net, layout, texts, wanted)[:3], megabytes=256, **inputs(net, layout)).logprobs_N
+
+
+def places(
+    net: nn.Module, layout: Layout, texts: Sequence[Ids], wanted: Sequence[NDArray[np.bool_]]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of all wanted tokens, text after text: row and column of the token before, their ids, and the text's number."""
+    positions = [np.flatnonzero(one) for one in wanted]
+    numbers = np.repeat(np.arange(len(texts)), [len(one) for one in positions])
+    flat = np.concatenate(positions)
+    ids = np.concatenate([text[one] for text, one in zip(texts, positions, strict=True)])
+    found = layout.rows[numbers], layout.columns(numbers, flat - 1), ids, numbers
+    device = next(net.parameters()).device
+    rows, columns, ids_N, texts_N = (torch.from_numpy(one).to(device) for one in found)
+    return rows, columns, ids_N, texts_N
