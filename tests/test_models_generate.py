@@ -263,14 +263,14 @@ def test_extreme_draws_hit_no_token_of_probability_zero() -> None:
     rows = [Row((1,), seed=seed) for seed in range(2)]
     draws = Draws.of(rows, 1, torch.device("cpu"))
     edges = replace(draws, uniforms=torch.tensor([[0.0], [1.0 - 2.0**-53]], dtype=torch.float64))
-    tokens, logprobs = edges.draw(torch.tensor([[-torch.inf, 0.0, 1.0, -torch.inf]] * 2), 0)
+    tokens, logprobs = edges.draw(torch.tensor([[-torch.inf, 0.0, 1.0, -torch.inf]] * 2))
     assert tokens.tolist() == [1, 2]
     torch.testing.assert_close(logprobs, torch.tensor([0.0, 1.0]).log_softmax(0))
 
 
 def test_a_tiny_temperature_is_greedy_and_finite() -> None:
     draws = Draws.of([Row((1,), temperature=1e-38)], 1, torch.device("cpu"))
-    tokens, logprobs = draws.draw(torch.tensor([[1.0, 300.0, 2.0]]), 0)
+    tokens, logprobs = draws.draw(torch.tensor([[1.0, 300.0, 2.0]]))
     assert tokens.tolist() == [1] and logprobs.tolist() == [0.0]
 
 

@@ -128,7 +128,7 @@ def _second(decoder: Decoder, rows: Tensor, texts: list[list[int]], temperature:
     wanted = torch.arange(width, device=ids.device) < decoder.index([[len(text) - 1] for text in texts])
     cache = RowCache.gathered(decoder.net.config, [(decoder.cache, rows)])
     seen = torch.cat([decoder.valid[rows], torch.ones_like(wanted)], -1)
-    positions = decoder.next[rows] + torch.arange(width, device=ids.device)
+    positions = decoder.lengths[rows][:, None] + torch.arange(width, device=ids.device)
     at, columns = wanted.nonzero(as_tuple=True)
     inputs = {"attention_mask": seen, "position_ids": positions, "past_key_values": cache, "use_cache": True}
     logits = logits_at(decoder.net, at, columns, input_ids=ids[:, :-1], **inputs)

@@ -1,0 +1,174 @@
+"""One token a row through a network of the Llama family, without what transformers does around it in every step.
+
+A step of a small model is mostly Python: a few dozen products, and around them output classes, hooks, masks, rotations
+of halves and copies of repeated keys. Here are the products alone, with the network's own weights, which are read anew
+for every `Lean`. It is equal to the network's forward pass up to rounding. `Lean.of` says None, and the plain forward
+pass is taken, wherever something may have been put between: another class, a hook, an adapter, a quantised layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
+from transformers import (
+    LlamaForCausalLM,
+    MistralForCausalLM,
+    PreTrainedModel,
+    Qwen2ForCausalLM,
+    Qwen3ForCausalLM,
+)
+
+from groma.models.cache import RowCache
+
+FAMILY = (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
+ROPES = ("default", "linear", "llama3")
+"""Rotations that depend on nothing but the position; the others change with the length of the text."""
+
+FUSED = 1 << 25
+"""A layer's products of one input are made one product where all weights are at most so many bytes, as they are copied
+for it: calls cost more than sums there."""
+
+Product = tuple[Tensor, Tensor | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """Weights of a block. `head_norms`: of queries and keys (Qwen3). `window`: how many places it sees (0: all)."""
+
+    norm: Tensor
+    inputs: tuple[Product, ...]
+    head_norms: tuple[Tensor, Tensor] | None
+    out: Product
+    mlp_norm: Tensor
+    gates: tuple[Product, ...]
+    down: Product
+    window: int
+
+
+class Lean:
+    """One-token steps of `net`."""
+
+    def __init__(self, net: PreTrainedModel) -> None:
+        config, inner = net.config, net.model
+        self.heads, self.groups = config.num_key_value_heads, config.num_attention_heads // config.num_key_value_heads
+        self.width = inner.layers[0].self_attn.head_dim
+        self.scaling, self.eps = inner.layers[0].self_attn.scaling, config.rms_norm_eps
+        self.embeddings, self.norm, self.head = inner.embed_tokens.weight, inner.norm.weight, _product(net.lm_head)
+        fused = sum(one.nbytes for one in net.parameters()) <= FUSED
+        self.layers = [_layer(one, fused) for one in inner.layers]
+        self.rotary = inner.rotary_emb
+        self._reach(64)
+
+    @staticmethod
+    def of(net: PreTrainedModel) -> Lean | None:
+        """None where the network is not, to the last module, what `__init__` takes it for."""
+        return Lean(net) if serves(net) else None
+
+    def _reach(self, most: int) -> None:
+        """Rotations of the positions below `most`: cosines, and sines with the sign that the halves have."""
+        cos, sin = self.rotary(self.embeddings[:1], torch.arange(most, device=self.embeddings.device)[None])
+        half = self.width // 2
+        self.cos, self.sin = cos[0, :, None], torch.cat([-sin[0, :, None, :half], sin[0, :, None, half:]], -1)
+
+    def step(self, tokens: Tensor, positions: Tensor, mask: Tensor | None, cache: RowCache) -> Tensor:
+        """The next logits (rows, vocabulary) behind one token a row, (rows,), at `positions` (rows, 1).
+
+        mask: (rows, 1, 1, length), True where a place of the cache, this token's included, holds a token; None: all.
+        """
+        states, rows = self.embeddings[tokens], len(tokens)
+        if cache.get_seq_length() >= len(self.cos):  # no position is beyond the places that are held
+            self._reach(2 * cache.get_seq_length() + 2)
+        cos, sin = self.cos[positions[:, 0]], self.sin[positions[:, 0]]
+        added = None if mask is None else torch.zeros_like(mask, dtype=states.dtype).masked_fill_(~mask, -torch.inf)
+        queries = self.heads * self.groups
+        for number, layer in enumerate(self.layers):
+            told = _products(rms_norm(states, states.shape[-1:], layer.norm, self.eps), layer.inputs)
+            told = told.view(rows, -1, self.width)
+            turned, value = told[:, : queries + self.heads], told[:, queries + self.heads :]
+            if layer.head_norms is not None:
+                both = zip((turned[:, :queries], turned[:, queries:]), layer.head_norms, strict=True)
+                turned = torch.cat([rms_norm(one, one.shape[-1:], norm, self.eps) for one, norm in both], 1)
+            turned = turned * cos + turned.roll(self.width // 2, -1) * sin
+            keys, values = cache.rows[number].update(turned[:, queries:, None], value[:, :, None])
+            first = max(keys.shape[2] - layer.window, 0) if layer.window else 0
+            seen = scaled_dot_product_attention(
+                turned[:, :queries].view(rows, self.heads, self.groups, self.width),
+                keys[:, :, first:],
+                values[:, :, first:],
+                attn_mask=None if added is None else added[..., first:],
+                scale=self.scaling,
+            )
+            states = states + linear(seen.reshape(rows, -1), *layer.out)
+            told = _products(rms_norm(states, states.shape[-1:], layer.mlp_norm, self.eps), layer.gates)
+            gate, up = told.chunk(2, -1)
+            states = states + linear(silu(gate).mul_(up), *layer.down)
+        return linear(rms_norm(states, states.shape[-1:], self.norm, self.eps), *self.head)
+
+
+def _layer(block: nn.Module, fused: bool) -> _Layer:
+    attention, mlp = block.self_attn, block.mlp
+    join: Callable[..., tuple[Product, ...]] = _joined if fused else _apart
+    norms = (attention.q_norm.weight, attention.k_norm.weight) if hasattr(attention, "q_norm") else None
+    return _Layer(
+        block.input_layernorm.weight,
+        join(attention.q_proj, attention.k_proj, attention.v_proj),
+        norms,
+        _product(attention.o_proj),
+        block.post_attention_layernorm.weight,
+        join(mlp.gate_proj, mlp.up_proj),
+        _product(mlp.down_proj),
+        _window(attention),
+    )
+
+
+def _window(attention: nn.Module) -> int:
+    """Mistral's attention has its window in the configuration, Qwen's beside it, where the layer has one."""
+    shown = attention.sliding_window if hasattr(attention, "sliding_window") else None
+    if shown is None and attention.config.model_type == "mistral":
+        shown = attention.config.sliding_window
+    return shown or 0
+
+
+def _product(module: nn.Module) -> Product:
+    return module.weight, module.bias
+
+
+def _apart(*modules: nn.Module) -> tuple[Product, ...]:
+    return tuple(map(_product, modules))
+
+
+def _joined(*modules: nn.Module) -> tuple[Product, ...]:
+    biases = [one.bias for one in modules if one.bias is not None]
+    if len(biases) not in (0, len(modules)):
+        return _apart(*modules)
+    return ((torch.cat([one.weight for one in modules]), torch.cat(biases) if biases else None),)
+
+
+def _products(states: Tensor, products: tuple[Product, ...]) -> Tensor:
+    if len(products) == 1:
+        return linear(states, *products[0])
+    return torch.cat([linear(states, *one) for one in products], -1)
+
+
+def serves(net: PreTrainedModel) -> bool:
+    """Whether every module is one that such a network is made of, with nothing put before, behind or around it."""
+    if type(net) not in FAMILY:
+        return False
+    config, inner = net.config, net.model
+    if config.hidden_act != "silu" or config.rope_parameters["rope_type"] not in ROPES:
+        return False
+    kinds = {nn.Linear, nn.Embedding, nn.ModuleList, nn.SiLU, type(net), type(inner), type(inner.norm)}
+    kinds |= {type(inner.rotary_emb), type(inner.layers[0]), type(inner.layers[0].self_attn)}
+    kinds |= {type(inner.layers[0].mlp), type(inner.layers[0].mlp.act_fn)}
+    own = type(net).__module__
+    for one in net.modules():
+        known = type(one).__module__ in (own, "torch.nn.modules.container", "transformers.activations")
+        if type(one) not in kinds or not (known or type(one) in (nn.Linear, nn.Embedding, nn.SiLU)):
+            return False
+        if one._forward_hooks or one._forward_pre_hooks or "forward" in vars(one) or one.training:
+            return False
+    return all(type(one) is nn.Parameter and one.device == net.device for one in net.parameters())
