@@ -42,14 +42,14 @@ class Decoder:
                 f"a {net.config.model_type} keeps no keys and values, without which it cannot be sampled here"
             )
         self.last = {"logits_to_keep": 1} if "logits_to_keep" in known else {}
-        self.lean: Lean | None = None
-        self.tried = False
+        self.lean = Lean.of(net) if self.shrinks else None
         self.known: dict[tuple[int, ...], tuple[RowCache, Tensor]] = {}
         self._begin([])
 
     def check(self) -> None:
-        """Choose anew how a step is computed: the lean way passes by what was put into the network since."""
-        self.lean, self.tried = self.lean if self.lean is not None and serves(self.net) else None, False
+        """Go on with the plain forward pass where something was put into the network that the lean one passes by."""
+        if self.lean is not None and not serves(self.net):
+            self.lean = None
 
     def read(
         self, prompts: Sequence[Sequence[int]], turns: Turns | None = None, again: tuple[int, ...] = ()
@@ -151,12 +151,7 @@ class Decoder:
         positions = self.lengths[:, None]
         self.held, self.lengths = [one + 1 for one in self.held], self.lengths + 1
         mask = self.valid if min(self.held) < self.width else None
-        if not self.tried:
-            self.tried, self.lean = True, self.lean or (Lean.of(self.net) if self.shrinks else None)
-        if self.lean is None:
-            return self._forward(tokens[:, None], mask, positions, self.cache)
-        assert isinstance(self.cache, RowCache)
-        return self.lean.step(tokens, positions, None if mask is None else mask[:, None, None], self.cache)
+        return self._forward(tokens[:, None], mask, positions, self.cache)
 
     def shrink(self, kept: Sequence[int]) -> Tensor:
         """Drop all rows but `kept` (ascending). Returns where each row that is left now comes from; few rows move."""
@@ -189,6 +184,10 @@ class Decoder:
         return self._forward(ids, mask, (mask.cumsum(-1) - 1).clamp(min=0), cache)
 
     def _forward(self, ids: Tensor, mask: Tensor | None, positions: Tensor | None, cache: Cache) -> Tensor:
+        if self.lean is not None and isinstance(cache, RowCache):
+            if positions is None:
+                positions = torch.arange(ids.shape[1], device=ids.device)[None]
+            return self.lean.logits(self.lean.states(ids, positions, mask, cache)[:, -1])
         if mask is not None and self.plain and ids.shape[1] == 1:
             mask = mask[:, None, None]
         told = self.net(

@@ -73,9 +73,7 @@ def sample(
     ordered = sorted(range(len(rows)), key=lambda number: (-len(rows[number].prompt_ids), rows[number].prompt_ids))
     for number in ordered:
         sampler.add(number, rows[number])
-    done: dict[int, Sampled] = {}
-    while len(sampler):
-        done.update(sampler.run())
+    done = sampler.run(to_end=True)
     return [done[number] for number in range(len(rows))]
 
 
@@ -166,15 +164,17 @@ class Sampler:
             raise BadInput(f"a prompt of {len(row.prompt_ids)} tokens", expected=expected)
         self._queue.append(_Live(key, row, min(row.max_tokens, (context or 1 << 62) - len(row.prompt_ids))))
 
-    def run(self) -> dict[int, Sampled]:
-        """Go on until a share of the rows at work has ended (see REFILL), so that others can be added; the results of
-        all that have. Whatever is raised, the rows at work begin again with the next call: they lose nothing, since
+    def run(self, *, to_end: bool = False) -> dict[int, Sampled]:
+        """Go on until a share of the rows at work has ended (see REFILL), so that others can be added, or all have; the
+        results of those. Whatever is raised, the rows at work begin again with the next call: they lose nothing, since
         their seeds decide.
         """
         try:
             with torch.inference_mode():
                 self._check()
-                while (self._live or self._queue) and len(self._ended) < max(1, len(self._going()) // REFILL):
+                while self._live or self._queue:
+                    if not to_end and len(self._ended) >= max(1, len(self._going()) // REFILL):
+                        break
                     self._refill()
                     self._draw()
                     self._advance()

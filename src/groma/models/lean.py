@@ -1,4 +1,4 @@
-"""One token a row through a network of the Llama family, without what transformers does around it in every step.
+"""The forward pass of the Llama family behind a cache, without what transformers does around it.
 
 A step of a small model is mostly Python: a few dozen products, and around them output classes, hooks, masks, rotations
 of halves and copies of repeated keys. Here are the products alone, with the network's own weights, which are read anew
@@ -50,7 +50,7 @@ class _Layer:
 
 
 class Lean:
-    """One-token steps of `net`."""
+    """Forward passes of `net`."""
 
     def __init__(self, net: PreTrainedModel) -> None:
         config, inner = net.config, net.model
@@ -74,39 +74,74 @@ class Lean:
         half = self.width // 2
         self.cos, self.sin = cos[0, :, None], torch.cat([-sin[0, :, None, :half], sin[0, :, None, half:]], -1)
 
-    def step(self, tokens: Tensor, positions: Tensor, mask: Tensor | None, cache: RowCache) -> Tensor:
-        """The next logits (rows, vocabulary) behind one token a row, (rows,), at `positions` (rows, 1).
+    def states(self, ids: Tensor, positions: Tensor, valid: Tensor | None, cache: RowCache) -> Tensor:
+        """What the head gets of `ids` (rows, new), which go into the cache: (rows, new, width).
 
-        mask: (rows, 1, 1, length), True where a place of the cache, this token's included, holds a token; None: all.
+        positions: of the ids, (rows, new) or (1, new). valid: which places of the cache, those of the ids included,
+        hold a token, (rows, length); None: all.
         """
-        states, rows = self.embeddings[tokens], len(tokens)
-        if cache.get_seq_length() >= len(self.cos):  # no position is beyond the places that are held
-            self._reach(2 * cache.get_seq_length() + 2)
-        cos, sin = self.cos[positions[:, 0]], self.sin[positions[:, 0]]
-        added = None if mask is None else torch.zeros_like(mask, dtype=states.dtype).masked_fill_(~mask, -torch.inf)
+        rows, new = ids.shape
+        length = cache.get_seq_length() + new
+        if length > len(self.cos):  # no position is beyond the places that are held
+            self._reach(2 * length)
+        states = self.embeddings[ids]
+        cos, sin = self.cos[positions], self.sin[positions]
+        masks = {layer.window: _mask(valid, new, length, layer.window, states) for layer in self.layers}
         queries = self.heads * self.groups
         for number, layer in enumerate(self.layers):
             told = _products(rms_norm(states, states.shape[-1:], layer.norm, self.eps), layer.inputs)
-            told = told.view(rows, -1, self.width)
-            turned, value = told[:, : queries + self.heads], told[:, queries + self.heads :]
+            told = told.view(rows, new, -1, self.width)
+            turned, value = told[:, :, : queries + self.heads], told[:, :, queries + self.heads :]
             if layer.head_norms is not None:
-                both = zip((turned[:, :queries], turned[:, queries:]), layer.head_norms, strict=True)
-                turned = torch.cat([rms_norm(one, one.shape[-1:], norm, self.eps) for one, norm in both], 1)
+                both = zip((turned[:, :, :queries], turned[:, :, queries:]), layer.head_norms, strict=True)
+                turned = torch.cat([rms_norm(one, one.shape[-1:], norm, self.eps) for one, norm in both], 2)
             turned = turned * cos + turned.roll(self.width // 2, -1) * sin
-            keys, values = cache.rows[number].update(turned[:, queries:, None], value[:, :, None])
-            first = max(keys.shape[2] - layer.window, 0) if layer.window else 0
-            seen = scaled_dot_product_attention(
-                turned[:, :queries].view(rows, self.heads, self.groups, self.width),
-                keys[:, :, first:],
-                values[:, :, first:],
-                attn_mask=None if added is None else added[..., first:],
-                scale=self.scaling,
-            )
-            states = states + linear(seen.reshape(rows, -1), *layer.out)
+            keys, values = cache.rows[number].update(turned[:, :, queries:].transpose(1, 2), value.transpose(1, 2))
+            seen = self._attend(turned[:, :, :queries], keys, values, *masks[layer.window], layer.window)
+            states = states + linear(seen, *layer.out)
             told = _products(rms_norm(states, states.shape[-1:], layer.mlp_norm, self.eps), layer.gates)
             gate, up = told.chunk(2, -1)
             states = states + linear(silu(gate).mul_(up), *layer.down)
-        return linear(rms_norm(states, states.shape[-1:], self.norm, self.eps), *self.head)
+        return rms_norm(states, states.shape[-1:], self.norm, self.eps)
+
+    def logits(self, states: Tensor) -> Tensor:
+        return linear(states, *self.head)
+
+    def _attend(
+        self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, causal: bool, window: int
+    ) -> Tensor:
+        """queries (rows, new, heads, width); the result is (rows, new, heads · width)."""
+        rows, new = queries.shape[:2]
+        if new > 1:
+            grouped, turned = self.groups > 1, queries.transpose(1, 2)
+            seen = scaled_dot_product_attention(
+                turned, keys, values, attn_mask=mask, is_causal=causal, scale=self.scaling, enable_gqa=grouped
+            )
+            return seen.transpose(1, 2).reshape(rows, new, -1)
+        # All heads that share keys ask at once, as if they were tokens.
+        if window:
+            keys, values = keys[:, :, -window:], values[:, :, -window:]
+        turned = queries.view(rows, self.heads, self.groups, self.width)
+        seen = scaled_dot_product_attention(turned, keys, values, attn_mask=mask, scale=self.scaling)
+        return seen.reshape(rows, 1, -1)
+
+
+def _mask(valid: Tensor | None, new: int, length: int, window: int, like: Tensor) -> tuple[Tensor | None, bool]:
+    """What is added to the weights of attention (rows, 1, new, length), and whether instead of that they are causal."""
+    if new == 1:
+        told = valid[:, None, None] if valid is not None else None
+        told = told[..., -window:] if window and told is not None else told
+    elif valid is None and new == length and not 0 < window < length:
+        return None, True
+    else:
+        place = torch.arange(length, device=like.device)
+        back = place[-new:, None] - place
+        told = (back >= 0) & (back < window) if window else back >= 0
+        # A place of padding sees itself: where nothing is seen, nothing is a number.
+        told = told[None, None] & valid[:, None, None] | (back == 0) if valid is not None else told[None, None]
+    if told is None:
+        return None, False
+    return torch.zeros(told.shape, dtype=like.dtype, device=like.device).masked_fill_(~told, -torch.inf), False
 
 
 def _layer(block: nn.Module, fused: bool) -> _Layer:
