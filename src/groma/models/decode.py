@@ -43,6 +43,11 @@ class Decoder:
             )
         self.last = {"logits_to_keep": 1} if "logits_to_keep" in known else {}
         self.lean = Lean.of(net) if self.shrinks else None
+        self.clear()
+
+    def clear(self) -> None:
+        """Let all rows go, and the memory of their cache."""
+        self.cache: Cache = RowCache(self.net.config) if self.shrinks else DynamicCache(config=self.net.config)
         self.known: dict[tuple[int, ...], tuple[RowCache, Tensor]] = {}
         self._begin([])
 
@@ -67,7 +72,7 @@ class Decoder:
             assert not self.held
             order = [number for numbers in behind.values() for number in numbers]
             told = [tuple(prompts[number]) for number in order]
-            self.cache: Cache = DynamicCache(config=self.net.config)
+            self.cache = DynamicCache(config=self.net.config)
             self._begin(list(map(len, told)))
             return self._read(told, self.cache), order
         held = {one: turns.find(one) for one in behind} if turns is not None and len(turns) else {}

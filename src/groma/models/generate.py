@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import torch
 
@@ -189,6 +190,11 @@ class Sampler:
         for one in reversed(self._going()):
             self._queue.appendleft(_Live(one.key, one.row, one.limit))
         self._live = []
+        self._decoder.clear()
+
+    def drop(self) -> int:
+        """Take the row out that is next in the queue; its key."""
+        return self._queue.popleft().key
 
     def _going(self) -> list[_Live]:
         return [one for one in self._live if not one.stop]
@@ -201,7 +207,10 @@ class Sampler:
         if now != self._weights:
             self._weights = now
             self.restart()
-        self._decoder.check()
+        if self._live:
+            self._decoder.check()
+        else:
+            self._decoder = Decoder(self.model.net)
 
     def _refill(self) -> None:
         """Read the next prompts, if there is room for enough of them."""
@@ -211,11 +220,10 @@ class Sampler:
         fresh = min(len(self._queue), min(self.slots, BATCH_TOKENS // longest) - len(self._live))
         if self._live and fresh < max(1, len(self._live) // REFILL):
             return
-        if not self._live:
-            self._decoder = Decoder(self.model.net)
-        new = [self._queue.popleft() for _ in range(max(1, fresh))]
-        again = self._queue[0].row.prompt_ids if self._queue and self.slots > 1 else ()
+        new = list(islice(self._queue, max(1, fresh)))
+        again = self._queue[len(new)].row.prompt_ids if self.slots > 1 and len(self._queue) > len(new) else ()
         logits, order = self._decoder.read([one.row.prompt_ids for one in new], self._turns, again)
+        self._queue = deque(islice(self._queue, len(new), None))
         new = [new[number] for number in order]
         draws = Draws.of([one.row for one in new], max(one.limit for one in new), self.model.device)
         self._draws = self._draws.joined(draws) if self._live else draws
@@ -241,6 +249,7 @@ class Sampler:
             self._remember()
             if not going:
                 self._live = []
+                self._decoder.clear()
                 return
             kept = self._decoder.shrink(going)
             self._draws, self._tokens = self._draws.select(kept), self._tokens[kept]

@@ -131,7 +131,10 @@ def _second(decoder: Decoder, rows: Tensor, texts: list[list[int]], temperature:
     positions = decoder.lengths[rows][:, None] + torch.arange(width, device=ids.device)
     at, columns = wanted.nonzero(as_tuple=True)
     inputs = {"attention_mask": seen, "position_ids": positions, "past_key_values": cache, "use_cache": True}
-    logits = logits_at(decoder.net, at, columns, input_ids=ids[:, :-1], **inputs)
+    if decoder.lean is not None:
+        logits = decoder.lean.logits(decoder.lean.states(ids[:, :-1], positions, seen, cache)[at, columns])
+    else:
+        logits = logits_at(decoder.net, at, columns, input_ids=ids[:, :-1], **inputs)
     values = -cross_entropy(_at(logits, temperature), ids[:, 1:][at, columns], reduction="none")
     return values.new_zeros(wanted.shape).index_put((at, columns), values)
 
