@@ -55,7 +55,7 @@ def random_work(count: int) -> Work:
         limit = int(np.clip(draw.lognormal(np.log(40), 0.5), 16, 96))
         rows.append(Row(prompt, limit, seed=number))
     return Work(
-        assemble(net, tokenizer, "random", "random"),
+        random_llama(),
         rows,
         False,
         round(float(np.mean([one.max_tokens for one in rows]))),

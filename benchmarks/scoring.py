@@ -2,11 +2,11 @@
 
     python benchmarks/scoring.py [--runs 5] [--questions 128] [--batch 64]
 
-A Llama of 5.4 M random parameters in float32 on one thread; questions of 24 to 64 tokens, options of 2 to 12. Both sides
-begin with text and end with the log-probability of each option behind its question, in batches of as many sequences:
-here `Score` requests to the engine, there `loglikelihood` of `HFLM`. That the figures agree is checked in every run. The
-floor is a bare forward pass of the same run over as many tokens as have to be read (each question once, then its
-options), in rows of one length without padding, with the head at the options alone.
+A Llama of 5.4 M random parameters in float32 on one thread; questions of 24 to 64 tokens, options of 2 to 12. Both
+sides begin with text and end with the log-probability of each option behind its question, in batches of as many
+sequences: here `Score` requests to the engine, there `loglikelihood` of `HFLM`. That the figures agree is checked in
+every run. The floor is a bare forward pass of the same run over as many tokens as have to be read (each question
+once, then its options), in rows of one length without padding, with the head at the options alone.
 
 Runs take turns; told is the median of the ratios of paired runs, with the lowest and highest. It has to run in an
 environment that has lm-evaluation-harness (`pip install lm_eval==0.4.13`). Writes benchmarks/results/scoring.json.

@@ -122,8 +122,8 @@ def test_rows_that_wait_take_the_places_of_rows_that_end(model: Model) -> None:
 
 
 def test_places_are_filled_while_others_are_at_work(llama: Model) -> None:
-    """Eight rows of one token and one of thirty: four places need thirty steps, not a batch after the other."""
-    rows = [Row((1, 2, 3 + number), 30 if number == 8 else 10, seed=number) for number in range(9)]
+    """Eight rows of ten tokens and one of thirty: four places need thirty draws, not a batch after the other."""
+    rows = [Row((1, 2, 3 + number), 10 if number else 30, seed=number) for number in range(9)]
     steps, most = 0, 0
 
     def count(module: object, args: Any, output: Any) -> None:
@@ -140,9 +140,7 @@ def test_a_longer_prompt_joins_shorter_ones_and_what_nobody_uses_is_let_go(llama
     prompts = [(1, 2), tuple(range(3, 43)), (4, 5, 6), tuple(range(60, 130)), (7, 8)]
     rows = [Row(one, 6 + 9 * (number % 2), seed=number) for number, one in enumerate(prompts)]
     alone = [sample(llama, [row])[0].token_ids for row in rows]
-    for order in itertools.permutations(range(5)):
-        if order[0] > 1:
-            continue
+    for order in ((0, 1, 2, 3, 4), (3, 0, 1, 4, 2), (1, 4, 3, 2, 0)):
         sampler, found = Sampler(llama, 2), dict[int, Sampled]()
         for number in order:
             sampler.add(number, rows[number])

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 BLOCK = 64
+"""Places whose weights are summed together before it is asked in which of them the number lies."""
 
 
 class Drawn(Protocol):
@@ -97,9 +98,10 @@ class Draws:
             return likeliest[:, 0], -weights.sum(-1).log()
         uniforms = self.uniforms.gather(-1, self.taken.clamp(max=self.uniforms.shape[-1] - 1))
         self.taken.add_(1)
-        kept = truncate(weights.double(), self.top_k, self.top_p) if self.truncated else weights
+        # Back in float32, so that rows that keep all are summed as they are where no row is truncated.
+        kept = truncate(weights.double(), self.top_k, self.top_p).float() if self.truncated else weights
         tokens, total = first_above(kept, uniforms)
-        total = weights.sum(-1, keepdim=True) if self.truncated else total
+        total = weights.sum(-1, keepdim=True, dtype=torch.float64) if self.truncated else total
         if likeliest is not None:
             tokens = torch.where(self.temperature > 0, tokens, likeliest)
         return tokens[:, 0], (scaled.gather(-1, tokens) - total.log())[:, 0].float()

@@ -233,7 +233,8 @@ class Sampler:
     def _draw(self) -> None:
         """A token for each row at work."""
         self._tokens, logprobs = self._draws.draw(self._logits)
-        for one, token, logprob in zip(self._live, self._tokens.tolist(), logprobs.tolist(), strict=True):
+        told = zip(self._live, self._tokens.tolist(), logprobs.tolist(), strict=True)
+        for number, (one, token, logprob) in enumerate(told):
             if logprob != logprob:
                 expected = "whole weights, and a dtype in which they do not overflow"
                 raise BadInput(f"the logits of {self.model.name} are not numbers", expected=expected)
@@ -241,12 +242,12 @@ class Sampler:
                 one.take(token, logprob, self.model)
                 if one.stop:
                     self._ended[one.key] = one.result(self.model)
+                    self._remember(number)
 
     def _advance(self) -> None:
         """Let rows that have ended go, once there are a few, and feed the others' tokens."""
         going = [number for number, one in enumerate(self._live) if not one.stop]
         if not going or (self._decoder.shrinks and 16 * len(going) <= 15 * len(self._live)):
-            self._remember()
             if not going:
                 self._live = []
                 self._decoder.clear()
@@ -256,11 +257,9 @@ class Sampler:
             self._live = [self._live[number] for number in kept.tolist()]
         self._logits = self._decoder.step(self._tokens)
 
-    def _remember(self) -> None:
-        """Keep what rows that have ended have read and said; the last token of each was drawn and not read."""
-        if self._turns is None or not self._decoder.shrinks:
-            return
-        for number, one in enumerate(self._live):
-            if one.stop:
-                ids = (*one.row.prompt_ids, *one.token_ids[:-1])
-                self._turns.keep(ids, len(one.row.prompt_ids), self._decoder.states(number, len(ids)))
+    def _remember(self, number: int) -> None:
+        """Keep what a row that has just ended has read and said; the last token was drawn and not read."""
+        if self._turns is not None and self._decoder.shrinks:
+            one = self._live[number]
+            ids = (*one.row.prompt_ids, *one.token_ids[:-1])
+            self._turns.keep(ids, len(one.row.prompt_ids), self._decoder.states(number, len(ids)))
