@@ -8,7 +8,7 @@ temperature, then top-k (ties at the k-th are kept), then top-p over what is lef
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -66,8 +66,14 @@ class Draws:
         )
 
     def select(self, rows: Tensor) -> Draws:
-        columns = (one[rows] for one in (self.temperature, self.top_k, self.top_p, self.uniforms, self.taken))
-        return Draws(*columns, self.greedy, self.sampled, self.truncated)
+        return replace(
+            self,
+            temperature=self.temperature[rows],
+            top_k=self.top_k[rows],
+            top_p=self.top_p[rows],
+            uniforms=self.uniforms[rows],
+            taken=self.taken[rows],
+        )
 
     def joined(self, other: Draws) -> Draws:
         """These rows, and the other ones behind them."""

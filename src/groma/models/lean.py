@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,11 +54,12 @@ class Lean:
     """Forward passes of `net`."""
 
     def __init__(self, net: PreTrainedModel) -> None:
-        config, inner = net.config, net.model
+        whole: Any = net
+        config, inner = whole.config, whole.model
         self.heads, self.groups = config.num_key_value_heads, config.num_attention_heads // config.num_key_value_heads
         self.width = inner.layers[0].self_attn.head_dim
         self.scaling, self.eps = inner.layers[0].self_attn.scaling, config.rms_norm_eps
-        self.embeddings, self.norm, self.head = inner.embed_tokens.weight, inner.norm.weight, _product(net.lm_head)
+        self.embeddings, self.norm, self.head = inner.embed_tokens.weight, inner.norm.weight, _product(whole.lm_head)
         fused = sum(one.nbytes for one in net.parameters()) <= FUSED
         self.layers = [_layer(one, fused) for one in inner.layers]
         self.rotary = inner.rotary_emb
@@ -89,20 +91,23 @@ class Lean:
         masks = {layer.window: _mask(valid, new, length, layer.window, states) for layer in self.layers}
         queries = self.heads * self.groups
         for number, layer in enumerate(self.layers):
-            told = _products(rms_norm(states, states.shape[-1:], layer.norm, self.eps), layer.inputs)
+            told = _products(self._normed(states, layer.norm), layer.inputs)
             told = told.view(rows, new, -1, self.width)
             turned, value = told[:, :, : queries + self.heads], told[:, :, queries + self.heads :]
             if layer.head_norms is not None:
                 both = zip((turned[:, :, :queries], turned[:, :, queries:]), layer.head_norms, strict=True)
-                turned = torch.cat([rms_norm(one, one.shape[-1:], norm, self.eps) for one, norm in both], 2)
+                turned = torch.cat([self._normed(one, norm) for one, norm in both], 2)
             turned = turned * cos + turned.roll(self.width // 2, -1) * sin
             keys, values = cache.rows[number].update(turned[:, :, queries:].transpose(1, 2), value.transpose(1, 2))
             seen = self._attend(turned[:, :, :queries], keys, values, *masks[layer.window], layer.window)
             states = states + linear(seen, *layer.out)
-            told = _products(rms_norm(states, states.shape[-1:], layer.mlp_norm, self.eps), layer.gates)
+            told = _products(self._normed(states, layer.mlp_norm), layer.gates)
             gate, up = told.chunk(2, -1)
             states = states + linear(silu(gate).mul_(up), *layer.down)
-        return rms_norm(states, states.shape[-1:], self.norm, self.eps)
+        return self._normed(states, self.norm)
+
+    def _normed(self, states: Tensor, weight: Tensor) -> Tensor:
+        return rms_norm(states, [states.shape[-1]], weight, self.eps)
 
     def logits(self, states: Tensor) -> Tensor:
         return linear(states, *self.head)
@@ -144,7 +149,7 @@ def _mask(valid: Tensor | None, new: int, length: int, window: int, like: Tensor
     return torch.zeros(told.shape, dtype=like.dtype, device=like.device).masked_fill_(~told, -torch.inf), False
 
 
-def _layer(block: nn.Module, fused: bool) -> _Layer:
+def _layer(block: Any, fused: bool) -> _Layer:
     attention, mlp = block.self_attn, block.mlp
     join: Callable[..., tuple[Product, ...]] = _joined if fused else _apart
     norms = (attention.q_norm.weight, attention.k_norm.weight) if hasattr(attention, "q_norm") else None
@@ -160,23 +165,23 @@ def _layer(block: nn.Module, fused: bool) -> _Layer:
     )
 
 
-def _window(attention: nn.Module) -> int:
+def _window(attention: Any) -> int:
     """Mistral's attention has its window in the configuration, Qwen's beside it, where the layer has one."""
     shown = attention.sliding_window if hasattr(attention, "sliding_window") else None
     if shown is None and attention.config.model_type == "mistral":
         shown = attention.config.sliding_window
-    return shown or 0
+    return int(shown or 0)
 
 
-def _product(module: nn.Module) -> Product:
+def _product(module: Any) -> Product:
     return module.weight, module.bias
 
 
-def _apart(*modules: nn.Module) -> tuple[Product, ...]:
+def _apart(*modules: Any) -> tuple[Product, ...]:
     return tuple(map(_product, modules))
 
 
-def _joined(*modules: nn.Module) -> tuple[Product, ...]:
+def _joined(*modules: Any) -> tuple[Product, ...]:
     biases = [one.bias for one in modules if one.bias is not None]
     if len(biases) not in (0, len(modules)):
         return _apart(*modules)
@@ -193,7 +198,8 @@ def serves(net: PreTrainedModel) -> bool:
     """Whether every module is one that such a network is made of, with nothing put before, behind or around it."""
     if type(net) not in FAMILY:
         return False
-    config, inner = net.config, net.model
+    whole: Any = net
+    config, inner = whole.config, whole.model
     if config.hidden_act != "silu" or config.rope_parameters["rope_type"] not in ROPES:
         return False
     kinds = {nn.Linear, nn.Embedding, nn.ModuleList, nn.SiLU, type(net), type(inner), type(inner.norm)}
