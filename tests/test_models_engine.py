@@ -15,9 +15,8 @@ import torch
 from groma.formats.errors import BadConfig, Unservable
 from groma.formats.messages import Message
 from groma.formats.requests import Act, Differentiate, Edit, Failure, Fork, Generate, Read, Reply, Request, Score, Tool
-from groma.models import engine as engine_module
+from groma.models.decode import Decoder
 from groma.models.engine import LocalEngine
-from groma.models.generate import sample
 from groma.models.load import load
 from groma.models.model import Model
 from groma.models.score import answer_logprobs
@@ -135,6 +134,38 @@ def test_the_longest_waiting_request_is_in_the_next_batch(model: Model) -> None:
     assert engine.poll() == []
 
 
+def test_places_are_filled_again_from_one_poll_to_the_next(model: Model) -> None:
+    """Four places: a long reply is at work in all polls, beside short ones that were submitted after it had begun."""
+    long, short = Generate(prompt="a b c", max_tokens=40), [Generate(prompt="on", max_tokens=n) for n in (1, 2, 3)]
+    requests = [long, *(short * 3)]
+    alone = [answer(model, one, seed=ticket)[0] for ticket, one in enumerate(requests)]
+    engine, told, waiting = LocalEngine(model, max_batch=4), dict[int, Reply | Failure](), list(enumerate(requests))
+    polls = list[list[int]]()
+    while waiting or len(told) < len(requests):
+        while waiting and waiting[0][0] - len(told) < 4:
+            ticket, request = waiting.pop(0)
+            engine.submit(ticket, request, ticket)
+        answered = engine.poll()
+        polls.append([ticket for ticket, _ in answered])
+        told.update(answered)
+    assert [told[ticket].token_ids for ticket in range(len(requests))] == [one.token_ids for one in alone]
+    assert polls[-1] == [0] and len(polls) > 3, "the long one was at work while the others came and went"
+
+
+def test_new_weights_between_polls_begin_replies_again(tiny_model: TinyModel) -> None:
+    model = load(tiny_model("llama"))
+    requests = [Generate(prompt="a b c", max_tokens=30), Generate(prompt="on", max_tokens=1)]
+    engine = LocalEngine(model)
+    for ticket, request in enumerate(requests):
+        engine.submit(ticket, request, ticket)
+    assert [ticket for ticket, _ in engine.poll()] == [1]
+    with torch.no_grad():
+        for one in model.net.parameters():
+            one.mul_(1.5)
+    (found,) = engine.poll()
+    assert isinstance(found[1], Reply) and found[1].token_ids == answer(model, requests[0])[0].token_ids
+
+
 def test_close_forgets_what_is_pending(model: Model) -> None:
     engine = LocalEngine(model)
     engine.submit(0, Generate(prompt="a", max_tokens=1), 0)
@@ -240,14 +271,16 @@ def test_an_empty_prompt_is_a_failure_where_nothing_begins_it(model: Model) -> N
 
 
 def test_a_batch_that_does_not_fit_into_memory_is_halved(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    def cramped(model: Model, rows: list[object], **options: object) -> object:
-        if len(rows) > 2:
+    read = Decoder.read
+
+    def cramped(self: Decoder, prompts: list[object], *options: object) -> object:
+        if len(prompts) + len(self.held) > 2:
             raise torch.OutOfMemoryError("no room")
-        return sample(model, rows, **options)  # type: ignore[arg-type]
+        return read(self, prompts, *options)  # type: ignore[arg-type]
 
     requests = [Generate(prompt="a" * (n + 1), max_tokens=3) for n in range(7)]
     expected = [one.token_ids for one in answer(model, *requests)]
-    monkeypatch.setattr(engine_module, "sample", cramped)
+    monkeypatch.setattr(Decoder, "read", cramped)
     assert [one.token_ids for one in answer(model, *requests)] == expected
 
 
@@ -255,7 +288,7 @@ def test_what_never_fits_is_a_failure(model: Model, monkeypatch: pytest.MonkeyPa
     def full(*args: object, **options: object) -> object:
         raise torch.OutOfMemoryError("no room")
 
-    monkeypatch.setattr(engine_module, "sample", full)
+    monkeypatch.setattr(Decoder, "read", full)
     found = answer(model, Generate(prompt="a"), Generate(prompt="b"))
     assert [isinstance(one, Failure) and one.kind for one in found] == ["out_of_memory"] * 2
 

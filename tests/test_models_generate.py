@@ -22,22 +22,14 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from groma.formats.errors import BadConfig, BadInput, Unservable
 from groma.models import decode
-from groma.models.draw import Draws, truncate
+from groma.models.draw import Draws, first_above, truncate
 from groma.models.generate import Row, Sampled, sample
 from groma.models.load import load
 from groma.models.model import Model
 from groma.models.tiny import ARCHITECTURES, make_tiny
+from sampled_rows import PROMPTS, generated, rows_of
 
 TinyModel = Callable[..., Path]
-
-PROMPTS = (
-    "a",
-    "the hero went on and on in the rain",
-    "hello",
-    "in the end, the one",
-    "12 + 3",
-    "the hero went on and on",
-)
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
@@ -48,22 +40,6 @@ def model(request: pytest.FixtureRequest, tiny_model: TinyModel) -> Model:
 @pytest.fixture(scope="module")
 def llama(tiny_model: TinyModel) -> Model:
     return load(tiny_model("llama"))
-
-
-def rows_of(model: Model, **options: object) -> list[Row]:
-    """Ragged prompts of 2 to 33 tokens, shorter and longer than the sliding windows; the second stands twice."""
-    ids = [tuple(model.tokenizer.encode(text)) for text in (*PROMPTS, PROMPTS[1])]
-    return [Row(one, **{"max_tokens": 12, "seed": number, **options}) for number, one in enumerate(ids)]
-
-
-def generated(model: Model, row: Row) -> tuple[int, ...]:
-    """What transformers makes of one prompt, greedily."""
-    ids = torch.tensor([row.prompt_ids])
-    told = model.net.generate(
-        ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=row.max_tokens,
-        eos_token_id=list(model.eos_ids), pad_token_id=model.pad_id,
-    )  # fmt: skip
-    return tuple(told[0, len(row.prompt_ids) :].tolist())
 
 
 def saying(model: Model, row: Row, text: str) -> Model:
@@ -218,10 +194,14 @@ def kept(logits: torch.Tensor, temperature: float, top_k: int, top_p: float) -> 
 @pytest.mark.parametrize(
     ("temperature", "top_k", "top_p"), [(1.0, 0, 1.0), (0.7, 0, 1.0), (1.5, 4, 1.0), (1.0, 0, 0.8), (1.3, 6, 0.7)]
 )
-def test_sampling_follows_the_exact_distribution(worded: Model, temperature: float, top_k: int, top_p: float) -> None:
-    start, count = (2, 5, 7), 3000
+@pytest.mark.parametrize("count", [3000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_sampling_follows_the_exact_distribution(
+    worded: Model, temperature: float, top_k: int, top_p: float, count: int
+) -> None:
+    """With fewer places than rows, so that rows join others at work."""
+    start = (2, 5, 7)
     rows = [Row(start, 2, temperature, top_k, top_p, seed=seed) for seed in range(count)]
-    seen = Counter(one.token_ids for one in sample(worded, rows, max_batch=1000))
+    seen = Counter(one.token_ids for one in sample(worded, rows, max_batch=count // 3))
     with torch.no_grad():
         first = kept(worded.net(torch.tensor([start])).logits[0, -1], temperature, top_k, top_p)
         expected = {}
@@ -238,6 +218,14 @@ def test_sampling_follows_the_exact_distribution(worded: Model, temperature: flo
     cells.append((count - sum(found for found, _ in cells), count - sum(due for _, due in cells)))
     statistic = sum((found - due) ** 2 / due for found, due in cells if due > 1)
     assert chi2.sf(statistic, len(cells) - 1) > 1e-3
+
+
+def test_the_first_above_by_hand() -> None:
+    weights = torch.zeros(6, 200)
+    weights[:, 3], weights[:, 70], weights[:, 199] = 1.0, 2.0, 5.0  # three blocks, whose shares end at 1/8, 3/8 and 1
+    uniforms = torch.tensor([[0.0], [0.1249], [0.1251], [0.3749], [0.3751], [1 - 2.0**-53]], dtype=torch.float64)
+    places, total = first_above(weights, uniforms)
+    assert places[:, 0].tolist() == [3, 3, 70, 70, 199, 199] and total[:, 0].tolist() == [8.0] * 6
 
 
 def test_truncation_by_hand() -> None:
@@ -263,14 +251,14 @@ def test_extreme_draws_hit_no_token_of_probability_zero() -> None:
     rows = [Row((1,), seed=seed) for seed in range(2)]
     draws = Draws.of(rows, 1, torch.device("cpu"))
     edges = replace(draws, uniforms=torch.tensor([[0.0], [1.0 - 2.0**-53]], dtype=torch.float64))
-    tokens, logprobs = edges.draw(torch.tensor([[-torch.inf, 0.0, 1.0, -torch.inf]] * 2), 0)
+    tokens, logprobs = edges.draw(torch.tensor([[-torch.inf, 0.0, 1.0, -torch.inf]] * 2))
     assert tokens.tolist() == [1, 2]
     torch.testing.assert_close(logprobs, torch.tensor([0.0, 1.0]).log_softmax(0))
 
 
 def test_a_tiny_temperature_is_greedy_and_finite() -> None:
     draws = Draws.of([Row((1,), temperature=1e-38)], 1, torch.device("cpu"))
-    tokens, logprobs = draws.draw(torch.tensor([[1.0, 300.0, 2.0]]), 0)
+    tokens, logprobs = draws.draw(torch.tensor([[1.0, 300.0, 2.0]]))
     assert tokens.tolist() == [1] and logprobs.tolist() == [0.0]
 
 

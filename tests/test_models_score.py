@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from groma.formats.errors import BadConfig, BadInput
 from groma.models import head, score
+from groma.models.agree import TOLERANCES, agreement
 from groma.models.generate import Row, sample
 from groma.models.load import load
 from groma.models.model import Model
@@ -111,13 +112,28 @@ def test_exact_scores_need_float32(tiny_model: TinyModel) -> None:
         answer_logprobs(load(tiny_model("llama"), dtype="bfloat16"), [[1]], [[2]], exact=True)
 
 
-def test_sampled_logprobs_agree_with_scoring(model: Model) -> None:
-    prompts, _ = pairs_of(model)
-    rows = [Row(tuple(prompt), 8, 0.8, seed=number) for number, prompt in enumerate(prompts)]
-    drawn = sample(model, rows)
-    scored = answer_logprobs(model, prompts, [one.token_ids for one in drawn], temperature=0.8)
-    for one, values in zip(drawn, scored, strict=True):
-        torch.testing.assert_close(torch.tensor(one.logprobs), values, atol=1e-5, rtol=0)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_sampled_logprobs_agree_with_scoring(model: Model, tiny_model: TinyModel, dtype: str) -> None:
+    """At several temperatures, and with rows that join others at work."""
+    same = model if dtype == "float32" else load(model.name, dtype=dtype)
+    rows = [Row(tuple(one), 3 + n, (0.8, 0.0, 1.0)[n % 3], seed=n) for n, one in enumerate(pairs_of(same)[0])]
+    drawn = sample(same, rows, max_batch=4)
+    found = agreement(same, rows, drawn)
+    assert found.tokens == sum(len(one.token_ids) for one in drawn)
+    assert found.tolerance == TOLERANCES[same.net.dtype] / 0.8
+    assert found.holds and found.mean <= found.largest
+
+
+def test_other_probabilities_do_not_agree(llama: Model) -> None:
+    rows = [Row((1, 2, 3), 4, seed=1), Row((4, 5), 4, 0.5, seed=2)]
+    drawn = sample(llama, rows)
+    moved = (drawn[0].logprobs[0] - 0.01, *drawn[0].logprobs[1:])
+    found = agreement(llama, rows, [replace(drawn[0], logprobs=moved), drawn[1]])
+    tokens = sum(len(one.token_ids) for one in drawn)
+    assert not found.holds and found.largest == pytest.approx(0.01, abs=1e-4)
+    assert found.mean == pytest.approx(0.01 / tokens, abs=1e-4) and found.tolerance == 2e-4
+    with pytest.raises(BadInput, match="1 results for 2 rows"):
+        agreement(llama, rows, drawn[:1])
 
 
 def test_empty_and_overlong_pairs_are_refused(llama: Model) -> None:

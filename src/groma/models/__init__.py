@@ -1,5 +1,6 @@
 """Models: load, render, sample, score, and the engine that answers requests. Torch starts here."""
 
+from groma.models.agree import Agreement, agreement
 from groma.models.engine import LocalEngine
 from groma.models.generate import Row, Sampled, sample
 from groma.models.load import assemble, load
@@ -11,10 +12,12 @@ from groma.models.tiny import make_tiny
 
 __all__ = [
     "SHIPPED",
+    "Agreement",
     "LocalEngine",
     "Model",
     "Row",
     "Sampled",
+    "agreement",
     "answer_logprobs",
     "assemble",
     "completion_spans",

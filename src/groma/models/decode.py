@@ -17,6 +17,7 @@ from transformers.cache_utils import Cache, DynamicCache
 
 from groma.formats.errors import Unservable
 from groma.models.cache import RowCache, RowLayer, compacts, slides
+from groma.models.lean import Lean, serves
 from groma.models.turns import Kept, States, Turns
 
 READ_TOKENS = {"cpu": 512}
@@ -28,7 +29,7 @@ PLAIN = ("gpt2", "llama", "qwen2", "qwen3")
 
 
 class Decoder:
-    """The rows at work: their cache, what of it is not padding (rows, length), each row's next position (rows, 1)."""
+    """The rows at work: their cache, and how many tokens each has fed (`held` on the host, `lengths` on the device)."""
 
     def __init__(self, net: PreTrainedModel) -> None:
         self.net = net
@@ -41,44 +42,95 @@ class Decoder:
                 f"a {net.config.model_type} keeps no keys and values, without which it cannot be sampled here"
             )
         self.last = {"logits_to_keep": 1} if "logits_to_keep" in known else {}
+        self.lean = Lean.of(net) if self.shrinks else None
+        self.clear()
 
-    def read(self, prompts: Sequence[Sequence[int]], turns: Turns | None = None) -> tuple[Tensor, list[int]]:
-        """Read the prompts: logits (rows, vocabulary) at their ends, and the prompt of each row.
+    def clear(self) -> None:
+        """Let all rows go, and the memory of their cache."""
+        self.cache: Cache = RowCache(self.net.config) if self.shrinks else DynamicCache(config=self.net.config)
+        self.known: dict[tuple[int, ...], tuple[RowCache, Tensor]] = {}
+        self._begin([])
 
-        What `turns` holds of a prompt's beginning is not read again.
+    def check(self) -> None:
+        """Go on with the plain forward pass where something was put into the network that the lean one passes by."""
+        if self.lean is not None and not serves(self.net):
+            self.lean = None
+
+    def read(
+        self, prompts: Sequence[Sequence[int]], turns: Turns | None = None, again: tuple[int, ...] = ()
+    ) -> tuple[Tensor, list[int]]:
+        """Read prompts, equal ones once, and put them behind the rows at work: logits (rows, vocabulary) at their ends,
+        and the prompt of each new row.
+
+        What `turns` holds of a prompt's beginning is not read again, nor is a prompt that was named `again`, which says
+        with what the next call begins. Where the cache cannot drop rows, it is for the first rows only.
         """
         behind: dict[tuple[int, ...], list[int]] = {}
         for number in sorted(range(len(prompts)), key=lambda number: (len(prompts[number]), tuple(prompts[number]))):
             behind.setdefault(tuple(prompts[number]), []).append(number)
         if not self.shrinks:
-            self.cache: Cache = DynamicCache(config=self.net.config)
-            told = [one for one, numbers in behind.items() for _ in numbers]
-            self._begin(told)
-            return self._read(told, self.cache), [number for numbers in behind.values() for number in numbers]
+            assert not self.held
+            order = [number for numbers in behind.values() for number in numbers]
+            told = [tuple(prompts[number]) for number in order]
+            self.cache = DynamicCache(config=self.net.config)
+            self._begin(list(map(len, told)))
+            return self._read(told, self.cache), order
         held = {one: turns.find(one) for one in behind} if turns is not None and len(turns) else {}
+        known, self.known = self.known, {}
         parts: list[tuple[RowCache, Tensor | None]] = []
         logits, order = [], list[int]()
-        for group in self._groups(list(behind), held):
+        for group in self._groups([one for one in behind if one not in known], held):
             cache, before = self._before(group, held)
             taken, found = None, self._read(group, cache, before)
+            if again in group:
+                self._keep(again, cache, found, group.index(again))
             if any(len(behind[one]) > 1 for one in group):
                 taken = self.index([number for number, one in enumerate(group) for _ in behind[one]])
                 found = found[taken]
             order += [number for one in group for number in behind[one]]
             parts.append((cache, taken))
             logits.append(found)
-        self._begin([prompts[number] for number in order])
-        alone = len(parts) == 1 and parts[0][1] is None
-        self.cache = parts[0][0] if alone else RowCache.gathered(self.net.config, parts)
+        for one in behind:
+            if one in known:
+                cache, found = known[one]
+                if one == again:
+                    self.known = known
+                order += behind[one]
+                parts.append((cache, self.index([0] * len(behind[one]))))
+                logits.append(found.expand(len(behind[one]), -1))
+        self._admit([len(prompts[number]) for number in order], parts)
         return torch.cat(logits), order
 
-    def _begin(self, told: Sequence[Sequence[int]]) -> None:
-        """Which places hold a token, and the next position, of each row."""
-        lengths = self.index([len(one) for one in told])
-        self.width = int(lengths.max())
-        self.valid = torch.arange(self.width, device=lengths.device) >= self.width - lengths[:, None]
-        self.padded = int(lengths.min()) < self.width
-        self.next = lengths[:, None]
+    def _admit(self, told: list[int], parts: list[tuple[RowCache, Tensor | None]]) -> None:
+        """Put what was read, of such lengths, behind the rows at work."""
+        if self.held:
+            assert isinstance(self.cache, RowCache)
+            self.cache.append(parts)
+        elif len(parts) == 1 and parts[0][1] is None:
+            self.cache = parts[0][0]
+        else:
+            self.cache = RowCache.gathered(self.net.config, parts)
+        self._begin(self.held + told)
+
+    def _keep(self, prompt: tuple[int, ...], cache: RowCache, logits: Tensor, row: int) -> None:
+        """Of what was read one row, for the next call."""
+        one = self.index([row])
+        self.known = {prompt: (RowCache.gathered(self.net.config, [(cache, one)]), logits[one])}
+
+    def _begin(self, told: list[int]) -> None:
+        """told: how many tokens each row has fed, kept on the host and on the device."""
+        self.held, self.lengths = told, self.index(told)
+
+    @property
+    def width(self) -> int:
+        """How long the longest row is."""
+        return max(self.held)
+
+    @property
+    def valid(self) -> Tensor:
+        """What of the cache is not padding (rows, length)."""
+        width = self.width
+        return torch.arange(width, device=self.net.device) >= width - self.lengths[:, None]
 
     def _before(
         self, group: Sequence[tuple[int, ...]], held: Mapping[tuple[int, ...], tuple[Kept, int] | None]
@@ -93,18 +145,18 @@ class Decoder:
             parts.append((RowCache(self.net.config, layers), None))
         return RowCache.gathered(self.net.config, parts), [length for _, length in found]
 
-    def states(self, row: int, prompt: int, fed: int) -> States:
-        """A copy of what a row holds: its prompt of so many tokens, and `fed` more."""
+    def states(self, row: int, fed: int) -> States:
+        """A copy of what a row holds of its first `fed` tokens."""
         assert isinstance(self.cache, RowCache)
-        return self.cache.slice(row, self.width - prompt, self.width + fed)
+        start = self.width - self.held[row]
+        return self.cache.slice(row, start, start + fed)
 
     def step(self, tokens: Tensor) -> Tensor:
         """Feed one token to each row, (rows,); the next logits (rows, vocabulary)."""
-        self.valid = torch.cat([self.valid, self.valid.new_ones(len(tokens), 1)], -1)
-        mask = self.valid if self.padded else None
-        logits = self._forward(tokens[:, None], mask, self.next, self.cache)
-        self.next = self.next + 1
-        return logits
+        positions = self.lengths[:, None]
+        self.held, self.lengths = [one + 1 for one in self.held], self.lengths + 1
+        mask = self.valid if min(self.held) < self.width else None
+        return self._forward(tokens[:, None], mask, positions, self.cache)
 
     def shrink(self, kept: Sequence[int]) -> Tensor:
         """Drop all rows but `kept` (ascending). Returns where each row that is left now comes from; few rows move."""
@@ -112,13 +164,12 @@ class Decoder:
         here = set(kept)
         holes = [place for place in range(len(kept)) if place not in here]
         fillers = [place for place in kept if place >= len(kept)]
-        order = list(range(len(kept)))
+        order, width = list(range(len(kept))), self.width
         for hole, filler in zip(holes, fillers, strict=True):
             order[hole] = filler
-        self.cache.shrink(len(kept), self.index(holes), self.index(fillers))
-        rows = self.index(order)
-        self.valid, self.next = self.valid[rows], self.next[rows]
-        return rows
+        self._begin([self.held[row] for row in order])
+        self.cache.shrink(len(kept), self.index(holes), self.index(fillers), width - self.width)
+        return self.index(order)
 
     def _read(self, prompts: Sequence[Sequence[int]], cache: Cache, before: Sequence[int] = ()) -> Tensor:
         """before: how much of each the cache holds; what is left of them is of one length then."""
@@ -138,6 +189,10 @@ class Decoder:
         return self._forward(ids, mask, (mask.cumsum(-1) - 1).clamp(min=0), cache)
 
     def _forward(self, ids: Tensor, mask: Tensor | None, positions: Tensor | None, cache: Cache) -> Tensor:
+        if self.lean is not None and isinstance(cache, RowCache):
+            if positions is None:
+                positions = torch.arange(ids.shape[1], device=ids.device)[None]
+            return self.lean.logits(self.lean.states(ids, positions, mask, cache)[:, -1])
         if mask is not None and self.plain and ids.shape[1] == 1:
             mask = mask[:, None, None]
         told = self.net(

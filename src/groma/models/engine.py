@@ -1,18 +1,19 @@
 """The local engine: answers requests with a model in this process, many at a time.
 
-What is submitted waits until `poll`, which answers one batch: the request that waits longest and those of about its
-length. A reply depends on the request and its seed, not on the batch (`generate.py`; with `exact`, to the last bit).
-A reply's text is what was sampled behind the prefill. A conversation that goes on is not read again from its beginning
-(`turns.py`; not with `exact`). A request that this model cannot serve for its content (too long for the context, roles
-that the template refuses, a layer that it has not) is answered with a Failure; one of a kind that no model serves, and
-tools that its chat template does not show, raise Unservable.
+What is submitted waits until `poll`, which takes on the request that waits longest and those of about its length.
+Replies that are sampled are answered when a share of those at work have ended, and those submitted then take their
+places (`generate.Sampler`); everything else is answered a batch at a time. A reply depends on the request and its seed,
+not on the batch (`generate.py`; with `exact`, to the last bit), and its text is what was sampled behind the prefill. A
+conversation that goes on is not read again from its beginning (`turns.py`; not with `exact`). A request that this model
+cannot serve for its content (too long for the context, roles that the template refuses, a layer that it has not) is
+answered with a Failure; one of a kind that no model serves, and tools that its chat template does not show, raise
+Unservable.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
@@ -21,7 +22,7 @@ from groma.formats.errors import BadConfig, BadInput
 from groma.formats.messages import ToolCall
 from groma.formats.requests import Cost, Failure, Read, Reply, Request
 from groma.models.activations import edited, gradients, read
-from groma.models.generate import sample
+from groma.models.generate import Sampled, Sampler, sample
 from groma.models.model import Model
 from groma.models.prepare import Generating, Looking, Prepared, Scoring, prepare
 from groma.models.score import answer_logprobs
@@ -48,6 +49,9 @@ class LocalEngine:
             raise BadConfig(f"kept_bytes is {kept_bytes}: choose 0 (keep nothing) or more")
         self.model, self.max_batch, self.exact = model, max_batch, exact
         self._turns = Turns(model.net, kept_bytes)
+        self._sampler = Sampler(model, max_batch, exact=exact, turns=self._turns)
+        self._slots = self._sampler.slots
+        self._begun: set[int] = set()
         self._pending: dict[int, Prepared] = {}
         self._failed: list[Answer] = []
 
@@ -66,35 +70,75 @@ class LocalEngine:
         self._pending[ticket] = prepared
 
     def poll(self) -> list[Answer]:
-        """The answers of one batch, or what has failed already; empty only where nothing is pending."""
+        """The answers of one batch, or to what was sampled to its end, or what has failed already; empty only where
+        nothing is pending.
+        """
         if self._failed:
             failed, self._failed = self._failed, []
             return failed
         if not self._pending:
             return []
-        tickets = self._batch()
         started = time.perf_counter()
-        replies = self._try(tickets)
-        seconds = (time.perf_counter() - started) / len(tickets)
-        for ticket in tickets:
+        oldest = next(iter(self._pending))
+        if _streams(self._pending[oldest]):
+            answers = self._go_on()
+        else:
+            tickets = self._batch(oldest, self.max_batch)
+            answers = list(zip(tickets, self._try(tickets), strict=True))
+        seconds = (time.perf_counter() - started) / len(answers)
+        for ticket, _ in answers:
             del self._pending[ticket]
-        return [(ticket, _timed(reply, seconds)) for ticket, reply in zip(tickets, replies, strict=True)]
+        return [(ticket, _timed(reply, seconds)) for ticket, reply in answers]
 
     def close(self) -> None:
         """Forget what is pending, and earlier turns."""
         self._pending, self._failed = {}, []
         self._turns.clear()
+        self._begin()
 
-    def _batch(self) -> list[int]:
-        """The oldest ticket and those of its kind whose prompts are closest to its own in length."""
-        oldest = next(iter(self._pending))
+    def _begin(self) -> None:
+        """Forget what is being sampled."""
+        self._sampler = Sampler(self.model, self.max_batch, exact=self.exact, turns=self._turns)
+        self._begun = set()
+
+    def _batch(self, oldest: int, most: int) -> list[int]:
+        """The oldest ticket and those of its kind, not begun yet, whose prompts are closest to its own in length."""
         kind = self._pending[oldest].kind
         if not kind:
             return [oldest]
-        alike = [ticket for ticket, asked in self._pending.items() if asked.kind == kind]
-        alike.sort(key=lambda ticket: len(self._pending[ticket].prompt_ids))
-        first = min(max(0, alike.index(oldest) - self.max_batch // 2), max(0, len(alike) - self.max_batch))
-        return alike[first : first + self.max_batch]
+        alike = [one for one, asked in self._pending.items() if asked.kind == kind and one not in self._begun]
+        alike.sort(key=lambda ticket: (len(self._pending[ticket].prompt_ids), self._pending[ticket].prompt_ids))
+        first = min(max(0, alike.index(oldest) - most // 2), max(0, len(alike) - most))
+        return alike[first : first + most]
+
+    def _go_on(self) -> list[Answer]:
+        """Fill the sampler's places, and go on until some of its rows have ended."""
+        oldest = next((one for one, asked in self._pending.items() if _streams(asked) and one not in self._begun), None)
+        room = self.max_batch - len(self._begun)
+        for ticket in self._batch(oldest, room) if oldest is not None and room else ():
+            asked = self._pending[ticket]
+            assert isinstance(asked, Generating)
+            self._sampler.add(ticket, asked.row)
+            self._begun.add(ticket)
+        answers: list[Answer] = []
+        while not answers:
+            try:
+                for ticket, result in self._sampler.run().items():
+                    asked = self._pending[ticket]
+                    assert isinstance(asked, Generating)
+                    answers.append((ticket, self._reply(asked, result)))
+            except BadInput as error:
+                answers = [(ticket, Failure("engine", "not_numbers", str(error))) for ticket in self._begun]
+                self._begin()
+            except torch.OutOfMemoryError as error:
+                if self._sampler.slots == 1:
+                    answers = [(self._sampler.drop(), Failure("engine", "out_of_memory", str(error)))]
+                self._sampler.slots = max(1, min(self._sampler.slots, len(self._begun)) // 2)
+                self._turns.clear()
+        self._begun -= {ticket for ticket, _ in answers}
+        if not self._begun:
+            self._sampler.slots = self._slots
+        return answers
 
     def _try(self, tickets: list[int]) -> list[Reply | Failure]:
         """Answer some tickets of one kind; halves of them, where they do not fit into memory together."""
@@ -126,25 +170,24 @@ class LocalEngine:
         return Reply(prompt_ids=ids, arrays=arrays, cost=Cost(asked.tokens, 0, 1))
 
     def _sample(self, asked: Sequence[Generating]) -> Iterator[Reply]:
-        edits = asked[0].edits
-        with edited(self.model.net, edits) if edits else nullcontext():
-            # Under an edit nothing is what it was in earlier turns.
-            turns = None if edits else self._turns
-            rows = [one.row for one in asked]
-            drawn = sample(self.model, rows, max_batch=self.max_batch, exact=self.exact, turns=turns)
-        for one, result in zip(asked, drawn, strict=True):
-            text, calls = result.text.removeprefix(one.strip), tuple[ToolCall, ...]()
-            if one.tools:
-                text, calls = parse(self.model.tokenizer, result.token_ids, text)
-            yield Reply(
-                text=text,
-                tool_calls=calls,
-                prompt_ids=one.prompt_ids,
-                token_ids=result.token_ids,
-                logprobs=result.logprobs if one.logprobs else (),
-                stop=result.stop,
-                cost=Cost(len(one.prompt_ids), len(result.token_ids), 1),
-            )
+        """Under edits: nothing is then what it was in earlier turns, or may go on after the edits are gone."""
+        with edited(self.model.net, asked[0].edits):
+            drawn = sample(self.model, [one.row for one in asked], max_batch=self.max_batch, exact=self.exact)
+        return (self._reply(one, result) for one, result in zip(asked, drawn, strict=True))
+
+    def _reply(self, asked: Generating, result: Sampled) -> Reply:
+        text, calls = result.text.removeprefix(asked.strip), tuple[ToolCall, ...]()
+        if asked.tools:
+            text, calls = parse(self.model.tokenizer, result.token_ids, text)
+        return Reply(
+            text=text,
+            tool_calls=calls,
+            prompt_ids=asked.prompt_ids,
+            token_ids=result.token_ids,
+            logprobs=result.logprobs if asked.logprobs else (),
+            stop=result.stop,
+            cost=Cost(len(asked.prompt_ids), len(result.token_ids), 1),
+        )
 
     def _scores(self, asked: Sequence[Scoring]) -> Iterator[Reply]:
         prompts = [one.prompt_ids for one in asked for _ in one.answers]
@@ -159,6 +202,11 @@ class LocalEngine:
 def seat(model: Model) -> Seat:
     """The model as a player."""
     return Seat(model.name, model.digest, LocalEngine(model), model.notes)
+
+
+def _streams(asked: Prepared) -> bool:
+    """Whether it is sampled in places that are filled again, from one poll to the next."""
+    return isinstance(asked, Generating) and not asked.edits
 
 
 def _timed(reply: Reply | Failure, seconds: float) -> Reply | Failure:

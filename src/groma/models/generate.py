@@ -2,13 +2,15 @@
 
 Draws never depend on the batch (`draw.py`); logits do, by rounding (about 1e-6), since matrix products are summed in
 another order. With `exact` every row is computed alone, in float32, and is then equal to the last bit.
-Rows of like length share a batch, equal prompts are read once, and a row that ends leaves the batch.
+Rows of like length share a batch, equal prompts are read once, and a row that ends leaves its place to one that waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import torch
 
@@ -17,10 +19,14 @@ from groma.formats.requests import Stop
 from groma.models.decode import Decoder
 from groma.models.draw import Draws
 from groma.models.model import Model
-from groma.models.turns import Turns
+from groma.models.turns import Turns, fingerprint
 
 BATCH_TOKENS = 1 << 16
 """No batch has more prompt tokens than this, padding included (a single longer prompt makes a batch of its own)."""
+
+REFILL = 8
+"""New rows are read when they are at least this part of the rows at work: read one by one they cost more than places
+that stand empty (benchmarks/sampling.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +70,11 @@ def sample(
     `exact`, which computes every row alone from its beginning.
     Errors: BadInput for a prompt that leaves no room in the context, BadConfig for `exact` on a model not in float32.
     """
-    if exact and model.net.dtype != torch.float32:
-        raise BadConfig(f"exact sampling needs dtype='float32', and {model.name} is loaded in {model.net.dtype}")
-    for row in rows:
-        if model.context is not None and len(row.prompt_ids) >= model.context:
-            expected = f"fewer than {model.context}, the context of {model.name}"
-            raise BadInput(f"a prompt of {len(row.prompt_ids)} tokens", expected=expected)
-    done: dict[int, Sampled] = {}
-    if turns is not None:
-        turns.check()
-    with torch.inference_mode():
-        for batch in batches([row.prompt_ids for row in rows], 1 if exact else max_batch):
-            results = _run(model, [rows[number] for number in batch], None if exact else turns)
-            done.update(zip(batch, results, strict=True))
+    sampler = Sampler(model, max_batch, exact=exact, turns=turns)
+    ordered = sorted(range(len(rows)), key=lambda number: (-len(rows[number].prompt_ids), rows[number].prompt_ids))
+    for number in ordered:
+        sampler.add(number, rows[number])
+    done = sampler.run(to_end=True)
     return [done[number] for number in range(len(rows))]
 
 
@@ -91,8 +89,9 @@ def batches(prompts: Sequence[Sequence[int]], most: int) -> Iterator[list[int]]:
 
 @dataclass(slots=True)
 class _Live:
-    """A row at work."""
+    """A row at work, and the key under which its result is asked for."""
 
+    key: int
     row: Row
     limit: int
     token_ids: list[int] = field(default_factory=list)
@@ -132,37 +131,135 @@ def _decode(model: Model, ids: Sequence[int]) -> str:
     return str(model.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
 
-def _run(model: Model, rows: list[Row], turns: Turns | None) -> list[Sampled]:
-    """Sample one batch to its end."""
-    every = [_Live(row, min(row.max_tokens, (model.context or 1 << 62) - len(row.prompt_ids))) for row in rows]
-    decoder, steps = Decoder(model.net), max(one.limit for one in every)
-    logits, order = decoder.read([row.prompt_ids for row in rows], turns)
-    live = [every[number] for number in order]
-    draws = Draws.of([one.row for one in live], steps, model.device)
-    for step in range(steps):
-        tokens, logprobs = draws.draw(logits, step)
-        for one, token, logprob in zip(live, tokens.tolist(), logprobs.tolist(), strict=True):
+class Sampler:
+    """Rows at work, and a queue: rows that end leave their places to those that wait (continuous batching: Yu et al.
+    2022, "Orca"; new prompts are read apart and in groups here, not in one pass with the others' steps).
+
+    slots: how many rows are at work at most; fewer where the prompts are longer than BATCH_TOKENS together. A network
+           whose cache cannot drop rows takes new ones when all have ended. exact, turns: see `sample`.
+    """
+
+    def __init__(self, model: Model, slots: int, *, exact: bool = False, turns: Turns | None = None) -> None:
+        if exact and model.net.dtype != torch.float32:
+            raise BadConfig(f"exact sampling needs dtype='float32', and {model.name} is loaded in {model.net.dtype}")
+        self.model, self.slots = model, 1 if exact else slots
+        self._turns = None if exact else turns
+        self._queue: deque[_Live] = deque()
+        self._ended: dict[int, Sampled] = {}
+        self._live: list[_Live] = []
+        self._decoder = Decoder(model.net)
+        self._draws, self._logits = Draws.of([], 1, model.device), torch.empty(0)
+        self._weights = fingerprint(model.net)
+
+    def __len__(self) -> int:
+        """How many rows wait, are at work, or have ended and were not told yet."""
+        return len(self._queue) + len(self._going()) + len(self._ended)
+
+    def add(self, key: int, row: Row) -> None:
+        """Queue a row, whose key no other in here has. Rows are taken on in this order: like lengths side by side, and
+        equal prompts, are cheaper. BadInput for a prompt that leaves no room in the context.
+        """
+        context = self.model.context
+        if context is not None and len(row.prompt_ids) >= context:
+            expected = f"fewer than {context}, the context of {self.model.name}"
+            raise BadInput(f"a prompt of {len(row.prompt_ids)} tokens", expected=expected)
+        self._queue.append(_Live(key, row, min(row.max_tokens, (context or 1 << 62) - len(row.prompt_ids))))
+
+    def run(self, *, to_end: bool = False) -> dict[int, Sampled]:
+        """Go on until a share of the rows at work has ended (see REFILL), so that others can be added, or all have; the
+        results of those. Whatever is raised, the rows at work begin again with the next call: they lose nothing, since
+        their seeds decide.
+        """
+        try:
+            with torch.inference_mode():
+                self._check()
+                while self._live or self._queue:
+                    if not to_end and len(self._ended) >= max(1, len(self._going()) // REFILL):
+                        break
+                    self._refill()
+                    self._draw()
+                    self._advance()
+        except BaseException:
+            self.restart()
+            raise
+        ended, self._ended = self._ended, {}
+        return ended
+
+    def restart(self) -> None:
+        """Let the rows at work begin anew."""
+        for one in reversed(self._going()):
+            self._queue.appendleft(_Live(one.key, one.row, one.limit))
+        self._live = []
+        self._decoder.clear()
+
+    def drop(self) -> int:
+        """Take the row out that is next in the queue; its key."""
+        return self._queue.popleft().key
+
+    def _going(self) -> list[_Live]:
+        return [one for one in self._live if not one.stop]
+
+    def _check(self) -> None:
+        """Nothing that other weights have read is gone on with, nor past hooks that were put on since."""
+        if self._turns is not None:
+            self._turns.check()
+        now = fingerprint(self.model.net)
+        if now != self._weights:
+            self._weights = now
+            self.restart()
+        if self._live:
+            self._decoder.check()
+        else:
+            self._decoder = Decoder(self.model.net)
+
+    def _refill(self) -> None:
+        """Read the next prompts, if there is room for enough of them."""
+        if not self._queue or (self._live and not self._decoder.shrinks):
+            return
+        longest = max(len(one.row.prompt_ids) for one in (*self._live, self._queue[0]))
+        fresh = min(len(self._queue), min(self.slots, BATCH_TOKENS // longest) - len(self._live))
+        if self._live and fresh < max(1, len(self._live) // REFILL):
+            return
+        new = list(islice(self._queue, max(1, fresh)))
+        again = self._queue[len(new)].row.prompt_ids if self.slots > 1 and len(self._queue) > len(new) else ()
+        logits, order = self._decoder.read([one.row.prompt_ids for one in new], self._turns, again)
+        self._queue = deque(islice(self._queue, len(new), None))
+        new = [new[number] for number in order]
+        draws = Draws.of([one.row for one in new], max(one.limit for one in new), self.model.device)
+        self._draws = self._draws.joined(draws) if self._live else draws
+        self._logits = torch.cat([self._logits, logits]) if self._live else logits
+        self._live = self._live + new
+
+    def _draw(self) -> None:
+        """A token for each row at work."""
+        self._tokens, logprobs = self._draws.draw(self._logits)
+        told = zip(self._live, self._tokens.tolist(), logprobs.tolist(), strict=True)
+        for number, (one, token, logprob) in enumerate(told):
             if logprob != logprob:
                 expected = "whole weights, and a dtype in which they do not overflow"
-                raise BadInput(f"the logits of {model.name} are not numbers", expected=expected)
+                raise BadInput(f"the logits of {self.model.name} are not numbers", expected=expected)
             if not one.stop:
-                one.take(token, logprob, model)
-        going = [number for number, one in enumerate(live) if not one.stop]
-        if not going:
-            break
-        if decoder.shrinks and 16 * len(going) <= 15 * len(live):
-            _remember(turns, decoder, live, set(range(len(live))) - set(going))
-            kept = decoder.shrink(going)
-            draws, tokens, live = draws.select(kept), tokens[kept], [live[number] for number in kept.tolist()]
-        logits = decoder.step(tokens)
-    _remember(turns, decoder, live, range(len(live)))
-    return [one.result(model) for one in every]
+                one.take(token, logprob, self.model)
+                if one.stop:
+                    self._ended[one.key] = one.result(self.model)
+                    self._remember(number)
 
+    def _advance(self) -> None:
+        """Let rows that have ended go, once there are a few, and feed the others' tokens."""
+        going = [number for number, one in enumerate(self._live) if not one.stop]
+        if not going or (self._decoder.shrinks and 16 * len(going) <= 15 * len(self._live)):
+            if not going:
+                self._live = []
+                self._decoder.clear()
+                return
+            kept = self._decoder.shrink(going)
+            self._draws, self._tokens = self._draws.select(kept), self._tokens[kept]
+            self._live = [self._live[number] for number in kept.tolist()]
+        self._logits = self._decoder.step(self._tokens)
 
-def _remember(turns: Turns | None, decoder: Decoder, live: Sequence[_Live], rows: Iterable[int]) -> None:
-    """Keep what rows that have ended have read and said; the last token of each was drawn and not read."""
-    if turns is None or not decoder.shrinks:
-        return
-    for number in rows:
-        prompt, said = live[number].row.prompt_ids, live[number].token_ids[:-1]
-        turns.keep((*prompt, *said), len(prompt), decoder.states(number, len(prompt), len(said)))
+    def _remember(self, number: int) -> None:
+        """Keep what a row that has just ended has read and said; the last token was drawn and not read."""
+        if self._turns is not None and self._decoder.shrinks:
+            one = self._live[number]
+            ids = (*one.row.prompt_ids, *one.token_ids[:-1])
+            self._turns.keep(ids, len(one.row.prompt_ids), self._decoder.states(number, len(ids)))

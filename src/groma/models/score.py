@@ -114,10 +114,13 @@ def _second(decoder: Decoder, rows: Tensor, texts: list[list[int]], temperature:
     wanted = torch.arange(width, device=ids.device) < decoder.index([[len(text) - 1] for text in texts])
     cache = RowCache.gathered(decoder.net.config, [(decoder.cache, rows)])
     seen = torch.cat([decoder.valid[rows], torch.ones_like(wanted)], -1)
-    positions = decoder.next[rows] + torch.arange(width, device=ids.device)
+    positions = decoder.lengths[rows][:, None] + torch.arange(width, device=ids.device)
     at, columns = wanted.nonzero(as_tuple=True)
     inputs = {"attention_mask": seen, "position_ids": positions, "past_key_values": cache, "use_cache": True}
-    logits = logits_at(decoder.net, at, columns, input_ids=ids[:, :-1], **inputs)
+    if decoder.lean is not None:
+        logits = decoder.lean.logits(decoder.lean.states(ids[:, :-1], positions, seen, cache)[at, columns])
+    else:
+        logits = logits_at(decoder.net, at, columns, input_ids=ids[:, :-1], **inputs)
     values = -cross_entropy(_at(logits, temperature), ids[:, 1:][at, columns], reduction="none")
     return values.new_zeros(wanted.shape).index_put((at, columns), values)
 

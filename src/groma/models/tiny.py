@@ -3,7 +3,8 @@
 They know nothing, but they have every part of a real folder: configuration, safetensors, a byte-level tokenizer in
 which any text is legal (PAD is distinct from the end tokens), a chat template where wanted, a generation configuration.
 The weights are drawn wide (0.3), so that next-token distributions are far from flat and a wrong mask or position shows.
-Two layers each; the window of "mistral" and of the first layer of "gemma3" is 8 tokens; "gemma3" has capped logits.
+Two layers each; the window of "mistral" and of the first layer of "gemma3" is 8 tokens; "gemma3" has capped logits;
+"mixtral" is a mixture of four experts, of which each token asks two.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ ARCHITECTURES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         },
     ),
     "mistral": ("mistral", {**_SIZES, "sliding_window": WINDOW, "head_dim": 8}),
+    "mixtral": ("mixtral", {**_SIZES, "num_local_experts": 4, "num_experts_per_tok": 2}),
     "gpt2": ("gpt2", {"n_layer": 2, "n_embd": 32, "n_head": 4}),
 }
 

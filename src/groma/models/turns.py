@@ -45,14 +45,14 @@ class Turns:
         self._net, self._most, self._held = net, most, 0
         self._found: dict[tuple[int, int], Kept] = {}
         self._rows: dict[Kept, None] = {}
-        self._weights = _weights(net)
+        self._weights = fingerprint(net)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def check(self) -> None:
         """Forget everything where the weights are not what they were. To be called before anything is looked up."""
-        now = _weights(self._net)
+        now = fingerprint(self._net)
         if now != self._weights:
             self._weights = now
             self.clear()
@@ -107,6 +107,6 @@ def _keys(ids: Sequence[int]) -> Iterator[tuple[int, int]]:
         yield length, running
 
 
-def _weights(net: PreTrainedModel) -> int:
+def fingerprint(net: PreTrainedModel) -> int:
     """Changes with every change of the weights in place (an optimiser's step) and with every exchange of a tensor."""
     return hash(tuple((one.data_ptr(), one._version) for one in net.parameters()))
