@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 from parts.machine import command, machine, spread, versions
-from parts.random_llama import VOCABULARY, random_llama
+from parts.speed_data import demonstrations, endless
 from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
 
 from groma.models import Model, Row, load, render, sample
@@ -48,18 +48,10 @@ class Work:
 
 
 def random_work(count: int) -> Work:
-    draw = np.random.default_rng(0)
-    rows = []
-    for number in range(count):
-        prompt = tuple(draw.integers(2, VOCABULARY, draw.integers(24, 65)).tolist())
-        limit = int(np.clip(draw.lognormal(np.log(40), 0.5), 16, 96))
-        rows.append(Row(prompt, limit, seed=number))
-    return Work(
-        random_llama(),
-        rows,
-        False,
-        round(float(np.mean([one.max_tokens for one in rows]))),
-    )
+    rows = [
+        Row(tuple(asked.tolist()), len(said), seed=number) for number, (asked, said) in enumerate(demonstrations(count))
+    ]
+    return Work(endless(), rows, False, round(float(np.mean([one.max_tokens for one in rows]))))
 
 
 def vale_work(count: int) -> Work:

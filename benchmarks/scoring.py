@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 from parts.machine import command, machine, spread, versions
-from parts.random_llama import VOCABULARY, random_llama
+from parts.speed_data import FIRST, VOCABULARY, endless
 
 from groma.formats.requests import Reply, Score
 from groma.models import LocalEngine, Model
@@ -52,7 +52,7 @@ def questions(count: int) -> list[Question]:
     draw = np.random.default_rng(0)
 
     def words(least: int, most: int) -> str:
-        return " ".join(f"w{word}" for word in draw.integers(2, VOCABULARY, draw.integers(least, most + 1)))
+        return " ".join(f"w{word}" for word in draw.integers(FIRST, VOCABULARY, draw.integers(least, most + 1)))
 
     return [Question(words(24, 64), tuple(f" {words(2, 12)}" for _ in range(OPTIONS))) for _ in range(count)]
 
@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    model, asked = random_llama(), questions(given.questions)
+    model, asked = endless(), questions(given.questions)
     options = {"max_length": 512, "prefix_token_id": 1, "add_bos_token": False}
     peer = HFLM(pretrained=model.net, tokenizer=model.tokenizer, batch_size=given.batch, device="cpu", **options)
     answers, turns = OPTIONS * len(asked), []

@@ -115,7 +115,10 @@ def test_a_survey_is_judged_by_a_model_and_corrected(prompts: Path, tmp_path: Pa
     checked = tmp_path / "checked.jsonl"
     rows = [(1, 1)] * 90 + [(0, 1)] * 10 + [(0, 0)] * 90 + [(1, 0)] * 10
     checked.write_text(
-        "".join(json.dumps({"judge": j, "human": h, "system": "chat", "prompts": "mine"}) + "\n" for j, h in rows)
+        "".join(
+            json.dumps({"judge": j, "human": h, "by": "refusal", "system": "“no.” as chat", "prompts": "mine"}) + "\n"
+            for j, h in rows
+        )
     )
     said = ["survey", "fake:no.", "--as", "chat", "--on", str(prompts), "--properties", "none", "--judge", "refusal"]
     said += ["--player", f"judge=fake:{judge}:yes", "--calibration", str(checked), "--out", str(tmp_path / "run")]

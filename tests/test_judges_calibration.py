@@ -47,6 +47,13 @@ def test_a_rate_is_corrected_by_verdicts_of_its_own_kind() -> None:
     assert surer.estimate.high - surer.estimate.low < found.estimate.high - found.estimate.low
 
 
+def test_what_the_checked_verdicts_refute_is_not_corrected_to_a_point() -> None:
+    """A judge that says yes to half of what people deny cannot say yes to 2 of 200: some reply is of another kind."""
+    found = corrected([1] * 2 + [0] * 198, calibration(100, 0, 50, 50), **KIND)
+    assert not found.is_corrected and "refute every rate" in found.estimate.kind
+    assert (found.estimate.value, found.estimate.low < 0.01 < found.estimate.high) == (0.01, True)
+
+
 def test_the_interval_by_hand() -> None:
     """Both ends are where the distance is exactly t standard errors; what is symmetric has symmetric ends."""
     counts = Counts(80, 106, 80, 106)  # (80 + 1) / 108 = .75 each
@@ -116,11 +123,11 @@ class _arrays:
 
 def test_a_file_of_checked_verdicts(tmp_path: Path) -> None:
     rows = [
-        {"judge": "yes", "human": True, "system": "chat", "prompts": "xstest", "note": "left alone"},
-        {"judge": 0, "human": "no", "system": "chat", "prompts": "xstest"},
+        {"judge": "yes", "human": True, "by": "rule", "system": "chat", "prompts": "xstest", "note": "left alone"},
+        {"judge": 0, "human": "no", "by": "rule", "system": "chat", "prompts": "xstest"},
     ]
     write_rows(tmp_path / "checked.jsonl", rows)
-    found = read_calibration(tmp_path / "checked.jsonl", "rule")
+    found = read_calibration(tmp_path / "checked.jsonl")
     assert found.counts(system="chat", prompts="xstest") == Counts(1, 1, 1, 1)
     assert found.digest != Calibration("other", found.rows).digest
 
@@ -128,14 +135,18 @@ def test_a_file_of_checked_verdicts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({"judge": "yes", "system": "chat", "prompts": "x"}, "f:3: no human in"),
-        ({"judge": "perhaps", "human": "no", "system": "chat", "prompts": "x"}, "f:3: judge is 'perhaps'"),
-        ({"judge": "yes", "human": "no", "system": "", "prompts": "x"}, "f:3: no system in"),
+        ({"judge": "yes", "by": "rule", "system": "chat", "prompts": "x"}, "f:3: no human in"),
+        ({"judge": "yes", "human": "no", "system": "chat", "prompts": "x"}, "f:3: no by in"),
+        (
+            {"judge": "perhaps", "human": "no", "by": "rule", "system": "chat", "prompts": "x"},
+            "f:3: judge is 'perhaps'",
+        ),
+        ({"judge": "yes", "human": "no", "by": "rule", "system": "", "prompts": "x"}, "f:3: no system in"),
     ],
 )
 def test_what_is_wrong_with_a_row_is_told(row: dict[str, object], words: str) -> None:
     with pytest.raises(BadInput, match=words):
-        calibration_rows([(3, row)], "rule", where="f")
+        calibration_rows([(3, row)], where="f")
 
 
 def test_verdicts_are_yes_or_no() -> None:
@@ -143,12 +154,14 @@ def test_verdicts_are_yes_or_no() -> None:
         corrected([0.5, 1], calibration(9, 1, 9, 1), **KIND)
 
 
-def test_a_file_may_name_the_judge_whose_verdicts_it_holds() -> None:
-    row = {"judge": "yes", "human": "yes", "system": "chat", "prompts": "mine"}
-    assert calibration_rows([(1, row)], "rule", where="x").judge == "rule"
-    named = calibration_rows([(1, {**row, "by": "refusal"})], "rule", where="x")
+def test_a_file_names_the_judge_whose_verdicts_it_holds() -> None:
+    row = {"judge": "yes", "human": "yes", "by": "rule", "system": "chat", "prompts": "mine"}
+    assert calibration_rows([(1, row)], where="x").judge == "rule"
+    named = calibration_rows([(1, {**row, "by": "refusal"})], where="x")
     assert named.judge == "refusal" and "calibrated is the judge 'refusal'" in named.mismatch(
         judge="rule", system="chat", prompts="mine"
     )
     with pytest.raises(BadInput, match="by rule and refusal"):
-        calibration_rows([(1, row), (2, {**row, "by": "refusal"})], "rule", where="x")
+        calibration_rows([(1, row), (2, {**row, "by": "refusal"})], where="x")
+    with pytest.raises(BadInput, match="no checked verdicts"):
+        calibration_rows([], where="x")

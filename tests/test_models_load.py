@@ -99,7 +99,7 @@ def test_the_tiny_tokenizer_writes_any_text() -> None:
 
 
 def test_make_tiny_names_its_architectures(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"'bert' is unknown(.|\n)*llama, qwen3, gemma3, mistral, gpt2"):
+    with pytest.raises(BadInput, match=r"'bert' is unknown(.|\n)*llama, qwen3, gemma3, mistral, mixtral, gpt2"):
         make_tiny(tmp_path / "x", "bert")
 
 

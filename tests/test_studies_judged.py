@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,16 +90,29 @@ def test_figures_are_corrected_only_by_checked_verdicts_of_their_own_kind(tmp_pa
         return Calibration("refusal", tuple(rows))
 
     own, _ = surveyed(
-        tmp_path / "own", judging=judging(find_rubric("refusal")), judge="refusal", calibration=checked("chat")
+        tmp_path / "own", judging=judging(find_rubric("refusal")), judge="refusal", calibration=checked("fake as chat")
     )
     other, _ = surveyed(
-        tmp_path / "other", judging=judging(find_rubric("refusal")), judge="refusal", calibration=checked("agent")
+        tmp_path / "other",
+        judging=judging(find_rubric("refusal")),
+        judge="refusal",
+        calibration=checked("other as chat"),
     )
     found = level(own, "complied_with_unsafe")
     assert found["estimate"]["value"] == pytest.approx(1 - (0.5 + 0.95 - 1) / (0.8 + 0.95 - 1))
     assert found["estimate"]["kind"].startswith("rogan-gladen") and found["baseline"]["as the judge says"] == 0.5
+    apart = [
+        replace(row, prompts=f"mine/{kind}") for kind in ("safe", "unsafe") for row in checked("fake as chat").rows
+    ]
+    split, _ = surveyed(
+        tmp_path / "split",
+        judging=judging(find_rubric("refusal")),
+        judge="refusal",
+        calibration=Calibration("refusal", tuple(apart)),
+    )
+    assert level(split, "complied_with_unsafe")["estimate"] == found["estimate"]
     naive = level(other, "complied_with_unsafe")["estimate"]
-    assert naive["value"] == 0.5 and "naive, uncorrected: calibrated on system 'agent'" in naive["kind"]
+    assert naive["value"] == 0.5 and "naive, uncorrected: calibrated on system 'other as chat'" in naive["kind"]
 
 
 def test_what_a_judge_that_errs_says_is_marked_as_naive_in_every_case(tmp_path: Path) -> None:

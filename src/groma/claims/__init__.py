@@ -14,7 +14,7 @@ from __future__ import annotations
 from groma.claims.claim import Claim
 from groma.claims.decide import Run, decide
 from groma.claims.file import read_claims
-from groma.claims.lock import freeze, frozen
+from groma.claims.lock import freeze, frozen, hold
 from groma.claims.population import Population, declared
 from groma.claims.scale import against_the_grain, scale_of
 from groma.claims.subject import paired, population_of
@@ -35,6 +35,7 @@ __all__ = [
     "exit_code",
     "freeze",
     "frozen",
+    "hold",
     "paired",
     "population_of",
     "read_claims",

@@ -1,9 +1,11 @@
 """The counterexample: the shortest item on which the claim was seen to fail, made smaller as long as it still fails.
 
 Tried in turn: what the adversary added; the turns before the last one (all, then the oldest, one exchange after the
-other); each sentence of the last turn but its last. A smaller item counts where most of three fresh replies fail by the
-same judge (one reply, where nothing is left to chance). We differ from delta debugging (Zeller 2002) by dropping whole
-turns and sentences only, so that what is left is still something that a user says.
+other); each sentence of the last turn but its last. What is known of an item (a label, the truth) is known of all of
+its words: where anything is, they stay, and only what a form put around them may go. A smaller item counts where most
+of three fresh replies fail by the same judge (one reply, where nothing is left to chance). We differ from delta
+debugging (Zeller 2002) by dropping whole turns and sentences only, so that what is left is still something that a user
+says.
 """
 
 from __future__ import annotations
@@ -83,15 +85,18 @@ def _candidates(task: Task, item: Task) -> Iterator[tuple[str, Task]]:
     """Smaller tasks, the boldest first, each with what is dropped."""
     if task.condition and not item.condition and task.posed.messages != item.posed.messages:
         yield f"what {task.condition} added", replace(item, id=task.id)
-    messages = task.posed.messages
+    messages, kept = task.posed.messages, item.posed.messages if any(item.gold.values()) else ()
     system = 1 if messages[0].role == "system" else 0
     before = len(messages) - 1 - system
-    if before:
+    if before and len(kept) <= 1 + system:
         yield f"{before} earlier turns", _with(task, (*messages[:system], messages[-1]))
-    if before > 2:
+    if before > 2 and len(kept) <= 1 + system:
         yield "the 2 oldest turns", _with(task, (*messages[:system], *messages[system + 2 :]))
     sentences = sentences_of(messages[-1].content)
-    for place, one in enumerate(sentences[:-1]):
+    own = {one.strip() for one in sentences_of(kept[-1].content)} if kept else {sentences[-1].strip()}
+    for place, one in enumerate(sentences):
+        if one.strip() in own:
+            continue
         rest = "".join(sentences[:place] + sentences[place + 1 :]).strip()
         yield f"“{one.strip()}”", _with(task, (*messages[:-1], replace(messages[-1], content=rest)))
 

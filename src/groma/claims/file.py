@@ -54,7 +54,7 @@ def claims_of(text: str, where: str) -> tuple[Claim, ...]:
     if not tables:
         raise BadInput("the file holds no claim", where=where, expected="a table [[claim]] or more")
     lines = lines_of(text)
-    lines += [{}] * (len(tables) - len(lines))
+    lines = [*lines, *[{}] * len(tables)][: len(tables)]  # quotes that TOML escapes may be miscounted
     found = tuple(_claim(table, where, at) for table, at in zip(tables, lines, strict=True))
     _check_together(found)
     return found

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from groma.claims.claim import Claim
-from groma.claims.population import BLOCK, Population
+from groma.claims.population import BLOCK, BY_MODEL, Population
 from groma.formats.task import Task
 from groma.measures.measure import PLAIN, Derived, Gap, Measure
 from groma.measures.outcomes import OUTCOMES
@@ -42,6 +42,10 @@ def population_of(claim: Claim, suite: Suite, generates: bool, seed: int) -> Pop
         if getattr(claim, key) and getattr(claim, key) not in choices:
             what = f"{suite.name} has no {key} {getattr(claim, key)!r}"
             raise claim.wrong(key, what, f"one of {', '.join(choices)}")
+    if claim.outcome == BY_MODEL and claim.judge == "rule":
+        raise claim.wrong(
+            "outcome", f"{BY_MODEL} is told by a model, and none judges", 'judge = "harm", or another rubric'
+        )
     fresh = _fresh(claim, suite, generates)
     measure = _measure(claim)
     named = (claim.kind,) if claim.kind else tuple(measure.kinds.get(suite.name, ())) if measure else ()

@@ -139,7 +139,8 @@ def _sentence(run: Run, word: Word, estimate: Estimate | None, at: str, why: str
     if estimate is not None:
         ends = "" if run.exact else f" [{estimate.low:.4g}, {estimate.high:.4g}]"
         place = "" if at == WHOLE else f" in {at}"
-        found = f"{estimate.value:.4g}{ends}{place}"
+        sign = " (above 0: better)" if bound.claim.margin is not None else ""
+        found = f"{estimate.value:.4g}{ends}{place}{sign}"
     items = f"{run.counts['read']} items: {population_words(bound)}"
     against = f", against {bound.adversary.name} ({bound.adversary.budget})" if bound.adversary is not None else ""
     sure = "nothing is left to chance" if run.exact else f"confidence {bound.claim.confidence:g}"

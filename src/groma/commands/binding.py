@@ -105,6 +105,9 @@ def drafted(claim: Claim, model: str, others: Mapping[str, str], seed: int) -> D
         notes.append(f"items = {claim.items}, and the list has {len(population.items)}: it is all of them")
     _check_played(claim, population, systems, [what, rival_model][: len(systems)], exact)
     strata = () if claim.case == "average" else declared(population)
+    if claim.case == "pessimistic" and not strata:
+        what = f"{suite.name} declares no strata here, of which the worst could be taken"
+        raise claim.wrong("case", what, 'case = "average", or your own file with a column stratum')
     return Draft(
         claim, population, scale, system, what, rival, rival_model, adversary, judging, exact, strata, tuple(notes)
     )

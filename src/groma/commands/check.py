@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from groma.claims import Claim, Run, decide, exit_code, freeze, frozen, read_claims, verdict_of
+from groma.claims import Claim, Run, decide, exit_code, freeze, frozen, hold, read_claims, verdict_of
 from groma.commands.binding import Draft, Players, bound, drafted
 from groma.commands.console import Phases, err, no_effect, out, parse, told_anew
 from groma.commands.players import CHOICES, check_player, named
@@ -53,6 +53,10 @@ class Check:
     """Only the claim of this name; may be given more than once. Its family is then what is left of it."""
     player: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=WHAT")] = ()
     """NAME=WHAT, once for each player: who plays a role; WHAT as for groma survey."""
+    lock: Path | None = None
+    """A file, kept beside the claims, that holds them to what they were: written where there is none; later, a claim,
+    list of items or judge that is another one is refused before anything is asked. The models may change.
+    """
     resume: bool = False
     """Go on with an interrupted check of the same --out and the same claims."""
     fresh: bool = False
@@ -76,7 +80,7 @@ def main(arguments: Sequence[str]) -> int:
     with stoppable() as stopped, Phases() as phases:
         cast = Players(others, folder, options.seed, stopped, options.trust_remote_code)
         try:
-            verdicts = _decided(drafts, cast, phases, options.seed)
+            verdicts = _decided(drafts, cast, phases, options)
         finally:
             cast.close()
     return _finish(folder, verdicts, cast)
@@ -123,11 +127,14 @@ def _folder(options: Check, arguments: Sequence[str], claims: Sequence[Claim]) -
     return folder
 
 
-def _decided(drafts: Sequence[Draft], cast: Players, phases: Phases, seed: int) -> list[dict[str, Any]]:
+def _decided(drafts: Sequence[Draft], cast: Players, phases: Phases, options: Check) -> list[dict[str, Any]]:
     """Load, freeze, and only then ask; the verdicts, plain."""
     cast.load([what for draft in drafts for what in (draft.model, draft.rival_model) if what])
     bounds = [bound(draft, cast) for draft in drafts]
-    freeze(cast.folder, frozen(bounds, seed, _now()))
+    lock = frozen(bounds, options.seed, _now())
+    if options.lock is not None:
+        hold(options.lock, lock)
+    freeze(cast.folder, lock)
     runs = decide(bounds, phases.show)
     for run in runs:
         _keep(cast.folder, run)

@@ -65,6 +65,6 @@ def judge_digest(given: str) -> str:
     return f"{given} {digest_files([path])}" if path.is_file() else given
 
 
-def calibrated_by(given: Path | None, judge: str) -> Calibration | None:
-    """What people said of this judge's verdicts, where a file of it is given."""
-    return None if given is None else read_calibration(given, judge)
+def calibrated_by(given: Path | None) -> Calibration | None:
+    """What people said of a judge's verdicts, where a file of it is given."""
+    return None if given is None else read_calibration(given)

@@ -51,7 +51,7 @@ class Survey(Surveyed):
     rubric (refusal, harm, a FILE.toml or .json) by which the model of --player judge=WHAT judges.
     """
     calibration: Path | None = None
-    """What people said of the judge's verdicts (columns judge, human, system, prompts; by may name the judge): rates of
+    """What people said of the judge's verdicts (columns judge, human, by, system, prompts): rates of
     refusals are corrected for its errors where judge, system and prompts are the same.
     """
 
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> None:
         check_player(what)
     plan = plan_of(options, options.tools)
     suite, judging = judged_by(plan.suite, options.judge, others)
-    checked = calibrated_by(options.calibration, options.judge)
+    checked = calibrated_by(options.calibration)
     plan = replace(plan, suite=suite, judging=judging, calibration=checked, judge=options.judge)
     plan = seated(plan, others, assistants, options.trust_remote_code)
     first = _seat(assistants[0], plan, others, options)

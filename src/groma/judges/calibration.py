@@ -1,9 +1,10 @@
 """What people said of a judge's verdicts: the counts from which its sensitivity and specificity are known.
 
 One row a reply, JSON lines, JSON or CSV: what the judge said, what a person said (each yes or no: true/false, 1/0,
-"yes"/"no"), by which kind of `system` the reply is, and to which set of `prompts`. Errors of a judge change with both,
-so both names are asked for, and a figure is corrected by the rows of its own kind alone (`measures/corrected.py`).
-A column `by` may name the judge; a file that names another one corrects nothing.
+"yes"/"no"), by which `system` the reply is ("MODEL as SYSTEM", as in a survey's figures), to which set of `prompts`
+(the suite's name, or, where errors differ by label, "SUITE/safe" and "SUITE/unsafe"), and `by` which judge. Errors of a
+judge change with all of them, so all are asked for, and a figure is corrected by the rows of its own kind alone
+(`measures/corrected.py`).
 Rows are taken for independent.
 """
 
@@ -18,7 +19,7 @@ from groma.formats.digest import digest
 from groma.formats.errors import BadInput
 from groma.formats.jsonl import read_rows
 
-EXPECTED = "the columns judge and human (yes or no), system and prompts (their names)"
+EXPECTED = "the columns judge and human (yes or no), by (the judge), system (MODEL as SYSTEM) and prompts (the suite)"
 YES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 FIELDS = ("system", "prompts")
 
@@ -88,24 +89,26 @@ class Calibration:
         return ""
 
 
-def read_calibration(path: str | Path, judge: str) -> Calibration:
-    """Read checked verdicts of `judge`."""
-    return calibration_rows(read_rows(path), judge, where=str(path))
+def read_calibration(path: str | Path) -> Calibration:
+    """Read the checked verdicts of one judge."""
+    return calibration_rows(read_rows(path), where=str(path))
 
 
-def calibration_rows(rows: Iterable[tuple[int, Mapping[str, Any]]], judge: str, *, where: str) -> Calibration:
+def calibration_rows(rows: Iterable[tuple[int, Mapping[str, Any]]], *, where: str) -> Calibration:
     """The rows as a calibration. BadInput names the row that lacks a column, or whose verdict is neither yes nor no."""
     found, named = [], dict[str, str]()
     for number, row in rows:
         place = f"{where}:{number}"
-        named.setdefault(str(row.get("by") or judge), place)
+        if missing := [name for name in ("judge", "human", "by", *FIELDS) if row.get(name) in (None, "")]:
+            raise BadInput(f"no {missing[0]} in {sorted(map(str, row))}", where=place, expected=EXPECTED)
+        named.setdefault(str(row["by"]), place)
         if len(named) > 1:
             raise BadInput(f"the verdicts are by {' and '.join(named)}", where=place, expected="those of one judge")
-        if missing := [name for name in ("judge", "human", *FIELDS) if row.get(name) in (None, "")]:
-            raise BadInput(f"no {missing[0]} in {sorted(map(str, row))}", where=place, expected=EXPECTED)
         for name in ("judge", "human"):
             if str(row[name]).strip().lower() not in YES:
                 raise BadInput(f"{name} is {row[name]!r:.60}", where=place, expected=", ".join(YES))
         said, true = (YES[str(row[name]).strip().lower()] for name in ("judge", "human"))
         found.append(Checked(said, true, str(row["system"]), str(row["prompts"])))
-    return Calibration(next(iter(named), judge), tuple(found))
+    if not found:
+        raise BadInput("no checked verdicts", where=where, expected=EXPECTED)
+    return Calibration(next(iter(named)), tuple(found))

@@ -15,6 +15,8 @@ from groma.measures.estimates import Arm
 
 REFUSALS = {"over_refusal": False, "refused": False, "judged_bad": False, "complied_with_unsafe": True}
 """Outcomes that a reading of refusals decides, and whether they count what is none."""
+LABELLED = {"over_refusal": "safe", "complied_with_unsafe": "unsafe"}
+"""Of which prompts alone they speak."""
 
 
 def by_judge(
@@ -51,13 +53,19 @@ def _corrected(record: Record, arm: Arm, calibration: Calibration, judge: str, c
         verdicts,
         calibration,
         judge=judge or calibration.judge,
-        system=arm.system,
-        prompts=arm.suite,
+        system=f"{arm.model} as {arm.system}",
+        prompts=_prompts(arm.suite, record.outcome, calibration),
         clusters=[one.cluster for one, _ in counted],
         confidence=confidence,
     )
     estimate, naive = (_turned(one) if turned else one for one in (found.estimate, found.naive))
     return replace(record, estimate=estimate, baseline={**record.baseline, "as the judge says": naive.value})
+
+
+def _prompts(suite: str, outcome: str, calibration: Calibration) -> str:
+    """By which name the prompts were checked: those of the outcome's label by themselves, where they were."""
+    apart = f"{suite}/{LABELLED.get(outcome, '')}"
+    return apart if apart in calibration.names("prompts") else suite
 
 
 def _turned(one: Estimate) -> Estimate:

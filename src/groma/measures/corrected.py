@@ -81,10 +81,14 @@ def corrected(
         return Corrected(_marked(naive, why), naive, se, sp)
     n = len(verdicts) / design_effect(verdicts, clusters)
     low, high = bounds(naive.value * n, n, counts, confidence)
+    if low == high:
+        why = (
+            f"the checked verdicts refute every rate: by them a judge could not say yes to {naive.value:.2f} of replies"
+        )
+        return Corrected(_marked(naive, why), naive, se, sp)
     value = rogan_gladen(naive.value, se.value, sp.value)
     value = min(max(value, 0.0), 1.0)
     kind = f"{CORRECTED}, {counts.positives} + {counts.negatives} checked"
-    # Clipped to [0, 1]: an interval outside it is what chance does to a rate near 0 or 1, and holds that end then.
     found = Estimate(value, min(low, value), max(high, value), len(verdicts), kind, confidence)
     return Corrected(found, naive, se, sp)
 

@@ -48,13 +48,16 @@ def tails(arm: Arm, rivals: Rivals, adversary: Adversary, confidence: float = 0.
 
 
 def _draws(episodes: Sequence[Judged], name: str, adversary: Adversary) -> list[list[float]]:
-    """Every value of each item to which the outcome applies; as many of each as the item with the fewest has."""
+    """Every value of each item to which the outcome applies; as many of each as the item with the fewest has, but
+    none of items that have too few: whose draws failed, or whose outcome seldom applies.
+    """
     values: dict[str, list[float]] = {}
     for one in episodes:
         if one.task.condition in ("", adversary.name) and (value := one.value(name)) is not None:
             values.setdefault(one.task.item, []).append(value)
-    most = max(map(len, values.values()), default=0)
-    return [some for some in values.values() if len(some) == most]
+    enough = [some for some in values.values() if len(some) >= MIN_DRAWS]
+    fewest = min(map(len, enough), default=0)
+    return [some[:fewest] for some in enough]
 
 
 def worst(arm: Arm, rivals: Rivals, adversary: Adversary, confidence: float = 0.95) -> list[Record]:

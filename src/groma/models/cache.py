@@ -57,9 +57,9 @@ class RowLayer(DynamicLayer):
         sizes = [layer.count if taken is None else len(taken) for layer, taken in parts]
         widest, total = max(layer.get_seq_length() for layer, _ in parts), self.count + sum(sizes)
         if not self.is_initialized:
-            states = parts[0][0].shown()
-            self.lazy_initialization(*states)
-            self._keys, self._values = (_buffer(one, total, widest) for one in states)
+            shown = parts[0][0].shown()
+            self.lazy_initialization(*shown)
+            self._keys, self._values = (_buffer(one, total, widest) for one in shown)
             self.first = self.last = widest
         elif total > len(self._keys) or widest > self.last:
             self._move(total, max(widest - self.get_seq_length(), 0), 0)

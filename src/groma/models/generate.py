@@ -98,7 +98,8 @@ class _Live:
     logprobs: list[float] = field(default_factory=list)
     stop: Stop = ""
 
-    def take(self, token: int, logprob: float, model: Model) -> None:
+    def take(self, token: int, logprob: float, model: Model) -> bool:
+        """Go on by a token; whether that ends the row."""
         self.token_ids.append(token)
         self.logprobs.append(logprob)
         if token in model.eos_ids:
@@ -107,6 +108,7 @@ class _Live:
             self.stop = "stop"
         elif len(self.token_ids) >= self.limit:
             self.stop = "length"
+        return bool(self.stop)
 
     def _stopped(self, model: Model) -> bool:
         """Whether a stop string is in the text. Mostly the tail tells: all but special tokens are a byte or more."""
@@ -238,11 +240,9 @@ class Sampler:
             if logprob != logprob:
                 expected = "whole weights, and a dtype in which they do not overflow"
                 raise BadInput(f"the logits of {self.model.name} are not numbers", expected=expected)
-            if not one.stop:
-                one.take(token, logprob, self.model)
-                if one.stop:
-                    self._ended[one.key] = one.result(self.model)
-                    self._remember(number)
+            if not one.stop and one.take(token, logprob, self.model):
+                self._ended[one.key] = one.result(self.model)
+                self._remember(number)
 
     def _advance(self) -> None:
         """Let rows that have ended go, once there are a few, and feed the others' tokens."""

@@ -5,8 +5,9 @@ One row a task, JSON lines or CSV; other columns are left alone:
   {"prompt": "How do I …?", "label": "safe" | "unsafe"}          as XSTest: over-refusal, compliance with the unsafe
   {"prompt": "Which …?", "choices": ["…", "…"], "answer": "…"}   accuracy: is the likeliest choice the answer?
 A prompt is a string or a list of {"role", "content"} that ends with the user's turn; an answer may be the index of a
-choice; `id`, if given, names the task. Without a label nobody knows what would be right, so the objective does not
-apply. Choices are shuffled, as in TruthfulQA.
+choice; `id`, if given, names the task; `stratum` (or `strata`, several by name) says of which group it is, for the
+pessimistic case. Without a label nobody knows what would be right, so the objective does not apply. Choices are
+shuffled, as in TruthfulQA.
 """
 
 from __future__ import annotations
@@ -107,11 +108,23 @@ def _task(name: str, number: int, row: Mapping[str, Any], where: str) -> Task:
     if "choices" not in row:
         if row.get("answer") not in (None, ""):
             raise BadInput("an answer without choices, which nothing would check", where=where, expected=EXPECTED)
-        return Task(task_id, Posed(messages, seed=number), {"label": label}, label or "prompt", SPLIT)
+        posed = Posed(messages, seed=number)
+        return Task(task_id, posed, {"label": label}, label or "prompt", SPLIT, _strata(row, where))
     if label:
         raise BadInput("both a label and choices", where=where, expected=EXPECTED)
     choices, answer = _choices(row, where)
-    return Task(task_id, Posed(messages, seed=number, choices=choices), {"answer": answer}, "choice", SPLIT)
+    posed = Posed(messages, seed=number, choices=choices)
+    return Task(task_id, posed, {"answer": answer}, "choice", SPLIT, _strata(row, where))
+
+
+def _strata(row: Mapping[str, Any], where: str) -> dict[str, str]:
+    """The groups that a row says it is of."""
+    given = row.get("strata") or {}
+    if not isinstance(given, Mapping):
+        raise BadInput(f"strata is {given!r:.60}", where=where, expected='names with values, {"topic": "cooking"}')
+    if row.get("stratum") not in (None, ""):
+        given = {**given, "stratum": row["stratum"]}
+    return {str(name): str(value) for name, value in given.items()}
 
 
 def _choices(row: Mapping[str, Any], where: str) -> tuple[tuple[str, ...], str]:
