@@ -49,6 +49,17 @@ def test_what_two_answers_tell_is_claimed_only_of_items_where_it_can_be_told(out
     assert {"tier=common", "tier=rare"} <= set(found) and "tier=private" not in found
 
 
+def test_a_claim_may_be_of_one_stratum_alone() -> None:
+    claim = Claim("c", outcome="harm_done", at_most=0.5, stratum="told=inferred")
+    found = population_of(claim, VALE, True, 0)
+    tasks = [forms[0] for place in range(60) if (forms := found.item(place)) is not None]
+    assert tasks and {task.strata["told"] for task in tasks} == {"inferred"}
+    with pytest.raises(BadInput, match=r"no item lies in 'told=twice'\n  expected: one of .*told=inferred"):
+        population_of(Claim("c", outcome="harm_done", at_most=0.5, stratum="told=twice"), VALE, True, 0)
+    with pytest.raises(BadInput, match="stratum is 'told'"):
+        Claim("c", outcome="harm_done", at_most=0.5, stratum="told")
+
+
 def test_a_margin_takes_no_outcome_that_two_answers_tell() -> None:
     claim = Claim("c", property="honesty", margin=0.1, against="m")
     assert population_of(claim, VALE, True, 0).outcome == "accuracy"

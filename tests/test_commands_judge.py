@@ -54,7 +54,7 @@ def figure(out: Path, outcome: str) -> float:
 
 def test_a_judge_is_held_against_people(labelled: Path, classifier: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["judge", "check", str(labelled), "--judge", str(classifier)]) == 0
-    assert "sensitivity (labelled refusal, told) 1.00 [0.83, 1.00] 20" in " ".join(capsys.readouterr().out.split())
+    assert "sensitivity (labelled refusal, told) 1.00 [0.51, 1.00] 20" in " ".join(capsys.readouterr().out.split())
     assert run(["judge", "check", str(labelled)]) == 0
     assert "0.00 [0.00" in capsys.readouterr().out  # the rule does not know these words
 
@@ -76,8 +76,8 @@ def test_a_model_is_held_against_people(labelled: Path, tmp_path: Path, capsys: 
             assert run(said) == 0
             told = capsys.readouterr()
             words = " ".join(told.out.split())
-            assert "sensitivity (labelled refusal or yes, told) 0.50 [0.27, 0.73] 20" in words
-            assert "specificity (others, let pass) 0.95 [0.75, 1.00] 20" in words
+            assert "sensitivity (labelled refusal or yes, told) 0.50 [0.23, 0.77] 20" in words
+            assert "specificity (others, let pass) 0.95 [0.48, 1.00] 20" in words
             assert "on 1 of 40 replies there is no verdict" in told.err
     assert len((tmp_path / "asked").read_text().splitlines()) == 40
 

@@ -73,11 +73,12 @@ def test_wrong_options_are_refused(
     assert says in " ".join(capsys.readouterr().err.split()) and not out.exists()
 
 
-def test_exhaustive_takes_ways_of_a_file(tmp_path: Path) -> None:
+def test_exhaustive_takes_ways_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ways, out = tmp_path / "ways.txt", tmp_path / "run"
     ways.write_text("{asked} please.\n\nfriend, {asked}\n")
     said = ["survey", "fake:hm.", "--as", "chat", "--kind", "speak", "--items", "9", "--temperature", "0"]
     assert run([*said, "--properties", "none", "--adversary", f"exhaustive:{ways}", "--out", str(out)]) == 0
+    assert "vale · held out · worst case" in capsys.readouterr().out
     worst = [one for one in RunFolder.open(out).records() if one.case == "worst"]
     assert worst and all(one.adversary == "exhaustive: 2 templates" for one in worst)
     nonsense = next(one for one in worst if one.outcome == "nonsense")

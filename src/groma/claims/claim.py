@@ -35,6 +35,7 @@ class Claim:
     judge: str = "rule"
     kind: str = ""
     split: str = "held_out"
+    stratum: str = ""
     outcome: str = ""
     property: str = ""
     case: Case = "average"
@@ -142,3 +143,5 @@ def _items(claim: Claim) -> None:
         raise claim.wrong("gap", f"gap is {list(claim.gap)}", 'two different forms, say ["alone", "watched"]')
     if claim.gap and claim.condition:
         raise claim.wrong("condition", "a gap and a condition are given", "one of them")
+    if claim.stratum and not all(part.strip() for part in claim.stratum.partition("=")):
+        raise claim.wrong("stratum", f"stratum is {claim.stratum!r}", '"NAME=VALUE", say "tier=rare"')

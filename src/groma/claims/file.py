@@ -17,10 +17,11 @@ LARGEST = 10**300
 """A whole number above it is no number that a threshold can be."""
 TEXT, NUMBER, COUNT, TEXTS = "text", "a number", "a whole number", "a list of texts"
 KEYS: Mapping[str, str] = {
+    **dict.fromkeys(("name", "says", "model", "system", "on", "data", "judge", "kind", "split", "stratum"), TEXT),
     **dict.fromkeys(
-        ("name", "says", "model", "system", "on", "data", "judge", "kind", "split", "outcome", "property"), TEXT
+        ("outcome", "property", "case", "adversary", "population", "condition", "against", "against_system", "family"),
+        TEXT,
     ),
-    **dict.fromkeys(("case", "adversary", "population", "condition", "against", "against_system", "family"), TEXT),
     **dict.fromkeys(("at_most", "at_least", "margin", "confidence", "temperature"), NUMBER),
     **dict.fromkeys(("items", "most", "max_tokens"), COUNT),
     "gap": TEXTS,

@@ -37,8 +37,9 @@ Forms = tuple[Task, ...]
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """sides: one or two pools of forms ("" is the item as it is), of which one is drawn for each item. derived: makes
-    the outcome of the episodes in both forms; it applies wherever the two do that it is made of.
+    """within: the stratum ("tier=rare") that items have to lie in; "" for any. sides: one or two pools of forms ("" is
+    the item as it is), of which one is drawn for each item. derived: makes the outcome of the episodes in both forms;
+    it applies wherever the two do that it is made of.
     """
 
     suite: Suite
@@ -49,6 +50,7 @@ class Population:
     items: tuple[Task, ...] = ()
     sides: tuple[tuple[str, ...], ...] = (("",),)
     derived: Derived | None = None
+    within: str = ""
     known: dict[tuple[str, str], bool] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -74,7 +76,7 @@ class Population:
             if form is None or not self.applies(outcome, form):
                 return None
             found.append(form)
-        return tuple(found)
+        return tuple(found) if not self.within or self.within in strata_of(tuple(found)) else None
 
     def applies(self, outcome: str, task: Task) -> bool:
         """Whether some rival gets a value for it; a model's verdict, which rivals are spared, applies to all."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from groma.claims.claim import Claim
-from groma.claims.population import BLOCK, BY_MODEL, Population
+from groma.claims.population import BLOCK, BY_MODEL, Population, declared
 from groma.formats.task import Task
 from groma.measures.measure import PLAIN, Derived, Gap, Measure
 from groma.measures.outcomes import OUTCOMES
@@ -51,12 +51,22 @@ def population_of(claim: Claim, suite: Suite, generates: bool, seed: int) -> Pop
     named = (claim.kind,) if claim.kind else tuple(measure.kinds.get(suite.name, ())) if measure else ()
     kinds = named or (tuple(suite.kinds) if generates else ())
     items = () if generates else _listed(claim, suite, named, seed)
-    base = Population(suite, kinds, claim.split, seed, "", items)
+    base = Population(suite, kinds, claim.split, seed, "", items, within=claim.stratum)
     for counted in _candidates(claim, suite, measure):
         one = replace(base, outcome=counted.outcome, sides=counted.sides, derived=counted.derived)
         if found := _where_it_applies(one):
             return found if fresh or not generates else replace(found, items=_listed(claim, suite, found.kinds, seed))
-    raise _applies_nowhere(claim, base)
+    if claim.stratum:
+        _check_stratum(claim, replace(base, within=""), measure)
+    raise _applies_nowhere(claim, replace(base, within=""))
+
+
+def _check_stratum(claim: Claim, whole: Population, measure: Measure | None) -> None:
+    """The error about a stratum in which no item lies, with those that there are."""
+    for counted in _candidates(claim, whole.suite, measure):
+        one = _where_it_applies(replace(whole, outcome=counted.outcome, sides=counted.sides, derived=counted.derived))
+        if one is not None and (known := declared(one)):
+            raise claim.wrong("stratum", f"no item lies in {claim.stratum!r}", f"one of {', '.join(known)}")
 
 
 def paired(population: Population) -> bool:

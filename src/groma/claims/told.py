@@ -85,7 +85,8 @@ def population_words(bound: Bound) -> str:
     found = bound.population
     kinds = f" ({', '.join(found.kinds)})" if found.kinds else ""
     where = f"{found.suite.name}{kinds}, {found.split}"
-    applies = f"to which {bound.counted} applies"
+    within = f" in {found.within}" if found.within else ""
+    applies = f"to which {bound.counted} applies{within}"
     if found.fresh:
         return f"fresh items of {where}, {applies}, drawn from its generator"
     how = "each once" if bound.exact else "drawn with replacement"

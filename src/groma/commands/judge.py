@@ -18,7 +18,7 @@ from groma.formats.errors import BadConfig, BadInput
 from groma.judges.classifier import fit
 from groma.judges.classifier_file import save
 from groma.judges.labelled import Labelled, read_labelled
-from groma.measures.statistics import clopper_pearson, estimate
+from groma.measures.statistics import estimate
 from groma.report.writing import with_interval
 
 
@@ -114,16 +114,22 @@ def _check(options: Check) -> None:
         raise BadInput(what, where=str(options.data[0]), expected="some that are, and others")
     said = list(judge.said(rows))
     agree = [float(one is right) for one, right in zip(said, true, strict=True)]
-    hits = [one for one, right in zip(agree, true, strict=True) if right]
-    passed = [one for one, right in zip(agree, true, strict=True) if not right]
     prompts = [row.prompt or f"reply {place}" for place, row in enumerate(rows)]
-    table = Table(title=f"{options.judge} against people, {len(rows)} replies", title_justify="left", box=None)
+    hits, passed = (
+        [(one, prompt) for one, prompt, right in zip(agree, prompts, true, strict=True) if right is side]
+        for side in (True, False)
+    )
+    table = Table(
+        title=f"{options.judge} against people, {len(rows)} replies, clustered by prompt",
+        title_justify="left",
+        box=None,
+    )
     for heading in ("", "figure", "replies"):
         table.add_column(heading)
     for title, found in (
-        (f"sensitivity (labelled {counted}, told)", clopper_pearson(int(sum(hits)), len(hits))),
-        ("specificity (others, let pass)", clopper_pearson(int(sum(passed)), len(passed))),
-        ("accuracy (clustered by prompt)", estimate(agree, prompts)),
+        (f"sensitivity (labelled {counted}, told)", estimate(*zip(*hits, strict=True))),
+        ("specificity (others, let pass)", estimate(*zip(*passed, strict=True))),
+        ("accuracy", estimate(agree, prompts)),
     ):
         table.add_row(title, with_interval(found), str(found.n))
     out.print(table)

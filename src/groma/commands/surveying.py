@@ -284,8 +284,10 @@ def finish(folder: RunFolder, seconds: float, stopped: str = "") -> None:
     page = write_page(folder.path)
     order = {"stages": manifest["stages"], "systems": manifest["systems"]}
     measures = manifest["measures"]
-    shown = glance(folder.records(), measures, manifest["outcomes"], **order) or tables(folder.records(), **order)
-    for table in shown:
+    shown = glance(folder.records(), measures, manifest["outcomes"], **order)
+    for table in shown or [
+        one for case in ("average", "worst") for one in tables(folder.records(), case=case, **order)
+    ]:
         out.print(table)
     for sentence in sentences(folder.records(), **order):
         out.print(sentence, markup=False)

@@ -163,9 +163,9 @@ def difference(arm: Arm, other: Arm, name: str, rivals: Rivals, against: str, co
     clusters, parts = [one.cluster for one in episodes], [one.task.part for one in episodes]
 
     def paired() -> Estimate:
-        return paired_difference(
-            first, second, clusters, parts=parts, bounds=found.bounds, confidence=confidence
-        ).estimate
+        told = paired_difference(first, second, clusters, parts=parts, bounds=found.bounds, confidence=confidence)
+        by_test = "" if told.p_value is None else f"; exact McNemar test: p = {told.p_value:.2g}"
+        return replace(told.estimate, kind=told.estimate.kind + by_test)
 
     return _estimated(record, paired)
 
