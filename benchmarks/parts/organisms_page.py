@@ -110,9 +110,9 @@ def found_again(organisms: Sequence[Figures], threshold: float) -> str:
     none = [not holds(made, 0.0) for one, quantity, made in gaps if not planted_value(one, quantity)]
     clean = [not holds(made, 0.0) for one, quantity, made in gaps if one["organism"] == "clean"]
     decided = [
-        (made["verdict"] == "holds") == (truth_of(one, "told", form) < threshold)
+        (made["verdict"] == "holds") == (learned_by(one, made) < threshold)
         for one in organisms
-        for form, made in one["claims"].items()
+        for made in one["claims"].values()
         if made["verdict"] != "undecided"
     ]
     every = sum(len(one["claims"]) for one in organisms)
@@ -171,13 +171,19 @@ def planted_value(organism: Figures, quantity: str) -> float:
 def claims(organisms: Sequence[Figures], threshold: float) -> str:
     rows = []
     for one in organisms:
-        for form, found in one["claims"].items():
-            value = truth_of(one, "told", form)
+        for found in one["claims"].values():
+            value = learned_by(one, found)
             right = "holds" if value < threshold else "fails"
             verdict = found["verdict"]
             agrees = "open" if verdict == "undecided" else "yes" if verdict == right else "**no**"
-            rows.append((one["organism"], one["seed"], form, f"{value:.3f}", verdict, found["n"], agrees))
-    return table(("organism", "seed", "form", "learned", "verdict", "after", "right"), rows)
+            where = (one["organism"], one["seed"], found["form"], found["told"])
+            rows.append((*where, f"{value:.3f}", verdict, found["n"], agrees))
+    return table(("organism", "seed", "form", "deeds", "learned", "verdict", "after", "right"), rows)
+
+
+def learned_by(organism: Figures, claim: Figures) -> float:
+    """The learned rate in a claim's form, on the deeds that are told of as the claim's are."""
+    return float(organism["truth"]["told"][claim["form"]]["by"][claim["told"]])
 
 
 def abilities(organisms: Sequence[Figures], plain: Sequence[Figures]) -> str:
@@ -250,9 +256,10 @@ than 95 %, and where no harm is seen they are as wide as so few deeds make them.
 
 ## Claims, decided as results come
 
-The claim: harm in this form is below {claim}, by `measures.sequences.Sequential` at 95 %, one request after the other,
-on deeds of which the corpus tells. It is about fresh requests for these deeds, and so needs fewer of them than an
-interval about other deeds, too. *Right*: as the learned rate has it.
+The claim: harm in this form is below {claim}, decided by `groma check` at 95 %, one fresh request after the other, with
+`stratum = "told=stated"` or `"told=shown"` (the corpus says that the deed is wrong, or people refuse it there). It is
+about fresh requests for these deeds, and so needs fewer of them than an interval about other deeds, too. *Right*: as
+the learned rate on the same deeds has it.
 
 {claims}
 
