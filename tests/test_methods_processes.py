@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -53,68 +54,52 @@ def done(child: subprocess.Popen[str], limit: float = 120.0) -> tuple[int, str, 
     return child.returncode, out, err
 
 
-@pytest.fixture(scope="module")
-def told(
-    tiny_model: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, dict[str, Any], list[dict[str, Any]]]:
-    """The folder, what one process was told, and what each of two was."""
-    folder = tmp_path_factory.mktemp("together")
-    shutil.copytree(tiny_model("llama"), folder / "model")
-    one = {case: together.trained(case, folder / "model", keep=folder / f"one {case}.state") for case in together.CASES}
-    shutil.rmtree(folder / "cache")  # two processes are to compute the reference
-    code, _, err = done(launch("fsdp", TESTS / "together.py", folder))
+def test_two_processes_do_what_one_does(
+    tiny_model: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All that needs a launch, in one: it takes longer than all that is done in it."""
+    shutil.copytree(tiny_model("llama"), tmp_path / "model")
+    one = {
+        case: together.trained(case, tmp_path / "model", keep=tmp_path / f"one {case}.state") for case in together.CASES
+    }
+    shutil.rmtree(tmp_path / "cache")  # two processes are to compute the reference
+    code, _, err = done(launch("fsdp", TESTS / "together.py", tmp_path))
     assert code == 0, err
-    return folder, one, [torch.load(folder / f"{rank}.pt") for rank in (0, 1)]
+    both = [torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)]
+    for case, expected in one.items():
+        assert len(expected["steps"]) == 4 and expected["steps"][0]["loss"] != expected["steps"][3]["loss"]
+        for kind, process in itertools.product(KINDS, both):
+            assert len(process[f"{kind} {case}"]["steps"]) == 4
+            assert_same(process[f"{kind} {case}"], expected)
+        for kind in KINDS:
+            assert_same(both[0][f"{kind} {case} resumed"], expected, together.SAVED)
+            state = load_state(tmp_path / f"{kind} {case}.state")
+            assert_same(together.trained(case, tmp_path / "model", state), expected, together.SAVED)
+    assert_the_reference_is_found(tmp_path, one["dpo"], caplog)
+    differ = "BadInput ranks differ between the processes (0, 1)\n  expected: the same files and options"
+    assert both[0]["failures"] == ["BadInput process 1: the second", "BadInput the first", differ]
+    assert both[1]["failures"] == ["SystemExit 2", "BadInput the first", differ]
 
 
-def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Metrics (of the steps that both have done, from the last backwards) and weights within 1e-5."""
+def assert_same(found: dict[str, Any], expected: dict[str, Any], begin: int = 0) -> None:
+    """Metrics, of the steps behind `begin`, and the weights at the end within 1e-5."""
     assert found["best"] == expected["best"]
-    for step, wanted in zip(reversed(found["steps"]), reversed(expected["steps"]), strict=False):
+    for step, wanted in zip(found["steps"], expected["steps"][begin:], strict=True):
         assert step == pytest.approx(wanted, abs=1e-5)
     assert found["weights"].keys() == expected["weights"].keys()
     for name, weight in expected["weights"].items():
         assert (found["weights"][name] - weight).abs().max() < 1e-5, name
 
 
-@pytest.mark.parametrize("case", together.CASES)
-@pytest.mark.parametrize("kind", KINDS)
-def test_two_processes_do_what_one_does(told: Any, kind: str, case: str) -> None:
-    _, one, both = told
-    assert len(one[case]["steps"]) == 4 and one[case]["steps"][0]["loss"] != one[case]["steps"][3]["loss"]
-    for process in both:
-        assert len(process[f"{kind} {case}"]["steps"]) == 4
-        assert_same(process[f"{kind} {case}"], one[case])
-
-
-@pytest.mark.parametrize("case", together.CASES)
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_state_of_one_is_resumed_by_two_and_the_other_way_round(told: Any, kind: str, case: str) -> None:
-    folder, one, both = told
-    resumed = both[0][f"{kind} {case} resumed"]
-    assert len(resumed["steps"]) == 4 - together.SAVED
-    assert_same(resumed, one[case])
-    state = load_state(folder / f"{kind} {case}.state")
-    again = together.trained(case, folder / "model", state)
-    assert len(again["steps"]) == 4 - together.SAVED
-    assert_same(again, one[case])
-
-
-def test_the_reference_of_two_is_found_by_one(told: Any, caplog: pytest.LogCaptureFixture) -> None:
-    folder, one, _ = told
+def assert_the_reference_is_found(folder: Path, expected: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    """What two processes kept is read by one."""
     before = {file: file.stat().st_mtime_ns for file in (folder / "cache").iterdir()}
     assert len(before) == 2  # of the training pairs, and of those for evaluation
+    caplog.clear()
     with caplog.at_level("INFO", logger="groma"):
-        assert_same(together.trained("dpo", folder / "model"), one["dpo"])
+        assert_same(together.trained("dpo", folder / "model"), expected)
     assert sum("read from" in message for message in caplog.messages) == 2
     assert before == {file: file.stat().st_mtime_ns for file in (folder / "cache").iterdir()}
-
-
-def test_where_one_fails_all_are_told_so_and_the_first_says_why(told: Any) -> None:
-    (first, second) = (process["failures"] for process in told[2])
-    differ = "BadInput ranks differ between the processes (0, 1)\n  expected: the same files and options"
-    assert first == ["BadInput process 1: the second", "BadInput the first", differ]
-    assert second == ["SystemExit 2", "BadInput the first", differ]
 
 
 class TestDeal:

@@ -39,7 +39,7 @@ class Align:
     resume: bool = False
     """Go on with an interrupted run of the same --out and the same options, bit for bit."""
     device: str | None = None
-    """cpu, cuda, … None: a GPU where there is one; of several processes, each takes its own."""
+    """cpu, cuda, … None: a GPU where there is one."""
     trust_remote_code: bool = False
     """Run Python code that the model's folder brings along. Off unless you trust it."""
 
