@@ -45,7 +45,7 @@ def launch(kind: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def done(child: subprocess.Popen[str], limit: float = 120.0) -> tuple[int, str, str]:
+def done(child: subprocess.Popen[str], limit: float = 300.0) -> tuple[int, str, str]:
     """Exit code, output, errors. Whatever happens, nobody is left behind."""
     try:
         out, err = child.communicate(timeout=limit)
@@ -193,7 +193,7 @@ def test_the_command_gives_the_same_folder_and_is_stopped_and_resumed(
     child = launch(kind, "-m", "groma", *options, *steps, "--out", out)
     log = tmp_path / ".out.training.jsonl"
     began = time.monotonic()
-    while not (log.exists() and log.stat().st_size) and child.poll() is None and time.monotonic() - began < 60:
+    while not (log.exists() and log.stat().st_size) and child.poll() is None and time.monotonic() - began < 120:
         time.sleep(0.1)
     child.send_signal(signal.SIGINT)
     code, _, err = done(child)
