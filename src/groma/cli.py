@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from groma import __version__
+from groma.formats import launched
 from groma.formats.errors import BudgetSpent, GromaError
 
 COMMANDS = {
@@ -28,6 +29,9 @@ COMMANDS = {
     "world": "build a base model of the world Vale, plant misbehaviour in it, or look around",
     "report": "write the page of a run folder again",
 }
+
+TOGETHER = ("align",)
+"""What several processes may do together."""
 
 HELP = """\
 usage: groma COMMAND [options]
@@ -67,10 +71,16 @@ def run(arguments: Sequence[str]) -> int:
     if name not in COMMANDS:
         print(f"error: there is no command {name!r}\n  choose one of {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
+    rank = launched.rank()
+    if launched.count() > 1 and name not in TOGETHER:
+        if not rank:
+            can = ", ".join(TOGETHER)
+            print(f"error: groma {name} is done by one process; launch {can} only, or call it alone", file=sys.stderr)
+        return 2
     try:
         code = importlib.import_module(f"groma.commands.{name}").main(rest)
     except GromaError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"process {rank}: error: {error}" if rank else f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
         print(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
@@ -79,10 +89,9 @@ def run(arguments: Sequence[str]) -> int:
         print(f"\nstopped: {spent}. Nothing is lost: go on with `{_again(arguments)}`", file=sys.stderr)
         return 3
     except KeyboardInterrupt:
-        print(
-            f"\nstopped. Nothing is lost: go on with `{_again(arguments)}`" if _resumes(name, rest) else "\nstopped.",
-            file=sys.stderr,
-        )
+        if not rank:
+            go_on = f" Nothing is lost: go on with `{_again(arguments)}`" if _resumes(name, rest) else ""
+            print(f"\nstopped.{go_on}", file=sys.stderr)
         return 130
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else 2

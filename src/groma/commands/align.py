@@ -1,4 +1,7 @@
-"""`groma align sft|dpo`: train a model on a file of examples and write a plain Hugging Face folder."""
+"""`groma align sft|dpo`: train a model on a file of examples and write a plain Hugging Face folder.
+
+Also by several processes that `accelerate launch` begins (docs/distributed.md); the first alone prints and writes.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,11 @@ from typing import Any
 
 import tyro
 
-from groma.commands.console import Phases, err, out, parse, told_anew
+from groma.commands.console import Phases, err, hush, out, parse, told_anew
+from groma.formats import launched
 from groma.formats.errors import BadConfig
 from groma.formats.examples import Demonstration, Loaded, Preference, read_examples
-from groma.methods import dpo, sft
+from groma.methods import dpo, processes, sft
 from groma.methods.checkpoint import pads_with_an_end
 from groma.methods.keeping import LOG, check_out, kept, stoppable
 from groma.methods.state import State, Step
@@ -61,6 +65,8 @@ class Dpo(Align):
 
 
 def main(arguments: Sequence[str]) -> None:
+    if launched.rank():
+        hush()
     if not arguments or arguments[0] in ("-h", "--help"):
         out.print("usage: groma align sft|dpo --model MODEL --data FILE --out DIR [options]\n")
         out.print("  sft   supervised fine-tuning on demonstrations")
@@ -69,35 +75,45 @@ def main(arguments: Sequence[str]) -> None:
     name, *rest = arguments
     if name == "sft":
         shown = parse(Sft, "align sft", rest)
-        align(shown, read_examples(shown.data, Demonstration), ("loss", "mean_token_accuracy"))
+        align(shown, ("loss", "mean_token_accuracy"))
     elif name == "dpo":
         compared = parse(Dpo, "align dpo", rest)
-        align(compared, read_examples(compared.data, Preference), ("loss", "rewards/accuracies", "rewards/margins"))
+        align(compared, ("loss", "rewards/accuracies", "rewards/margins"))
     else:
         raise BadConfig(f"there is no method {name!r}; choose one of sft, dpo")
 
 
-def align(options: Sft | Dpo, data: Loaded[Any], shown: tuple[str, ...]) -> None:
-    """Train on `data` and write the model; what was dropped or handled is told."""
-    state = check_out(options.out, options.resume)
-    if options.resume and state is None:
-        told_anew(options.out)
-    model = load(options.model, device=options.device, trust_remote_code=options.trust_remote_code)
-    notes = [*model.notes, *(f"{options.data.name}: {rows} rows: {why}" for why, rows in data.notes.items())]
-    if pads_with_an_end(model):
-        notes.append("the model pads with one of its end tokens: the folder that is written names no pad token")
-    for note in notes:
-        err.print(f"note: {note}", markup=False)
+def align(options: Sft | Dpo, shown: tuple[str, ...]) -> None:
+    """Train and write the model; what was dropped or handled is told."""
+    device = processes.begin(options.device)
+    with processes.here().failing():
+        model, begun = _begun(options, device)
     last = None
     with Phases() as phases, stoppable() as stopped:
-        steps = kept(_steps(options, data, model, state), model, options.out, stopped, unset_pad=True)
+        steps = kept(begun, model, options.out, stopped, unset_pad=True)
         for step in phases.steps(f"align {options.data.name}", steps, shown):
             if last is None:
                 for why, rows in step.notes.items():
                     err.print(f"note: {rows} rows: {why}", markup=False)
             last = step
+    processes.end()
     if last is not None:
         out.print(f"{options.out}: {last.number} steps, loss {last.metrics['loss']:.4f}; {LOG} has every step")
+
+
+def _begun(options: Sft | Dpo, device: str | None) -> tuple[Model, Iterator[Step]]:
+    """The model and its training, of which nothing is done yet but what can be refused."""
+    data: Loaded[Any] = read_examples(options.data, Demonstration if isinstance(options, Sft) else Preference)
+    state = check_out(options.out, options.resume)
+    if options.resume and state is None:
+        told_anew(options.out)
+    model = load(options.model, device=device, trust_remote_code=options.trust_remote_code)
+    notes = [*model.notes, *(f"{options.data.name}: {rows} rows: {why}" for why, rows in data.notes.items())]
+    if pads_with_an_end(model):
+        notes.append("the model pads with one of its end tokens: the folder that is written names no pad token")
+    for note in notes:
+        err.print(f"note: {note}", markup=False)
+    return model, _steps(options, data, model, state)
 
 
 def _steps(options: Sft | Dpo, data: Loaded[Any], model: Model, state: State | None) -> Iterator[Step]:

@@ -32,7 +32,19 @@ def parse(options: type[Options], command: str, arguments: Sequence[str]) -> Opt
     """The options of a command from its dataclass; help and errors are tyro's, a refused value becomes an error of
     ours.
     """
-    return tyro.cli(options, prog=f"groma {command}", args=list(arguments), config=(tyro.conf.OmitSubcommandPrefixes,))
+    return tyro.cli(
+        options,
+        prog=f"groma {command}",
+        args=list(arguments),
+        config=(tyro.conf.OmitSubcommandPrefixes,),
+        console_outputs=not err.quiet,
+    )
+
+
+def hush() -> None:
+    """Print nothing from now on, but for errors: another process speaks for this one."""
+    out.quiet = err.quiet = True
+    logging.getLogger("groma").setLevel(logging.ERROR)
 
 
 class Phases:
@@ -50,7 +62,7 @@ class Phases:
         )
         self.bars = Progress(*columns, console=err)
         self.tasks: dict[str, Any] = {}
-        self.live = err.is_terminal and os.environ.get("TERM") != "dumb"
+        self.live = err.is_terminal and not err.quiet and os.environ.get("TERM") != "dumb"
 
     def __enter__(self) -> Phases:
         if self.live:

@@ -1,5 +1,5 @@
 """Training that survives: its state is written as it goes, Ctrl-C stops between two steps, and `--resume` goes on bit
-for bit.
+for bit. Of several processes the first alone writes; what one is asked for, all do at the same step.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from groma.formats.errors import BadConfig
 from groma.formats.run_folder import RunFolder
+from groma.methods import processes
 from groma.methods.checkpoint import check_generation, load_state, save_folder, save_state
 from groma.methods.state import State, Step
 from groma.models.model import Model
@@ -66,22 +67,29 @@ def kept(
     written, log = time.monotonic(), None
     folder, name = RunFolder(out.parent), f".{out.name}.{LOG}"
     out.parent.mkdir(parents=True, exist_ok=True)
+    together = processes.here()
     for step in steps:
-        if log is None:
+        if together.first and log is None:
             log = [row for row in folder.read_log(name) if row["step"] < step.number]
             folder.write_text(name, "".join(json.dumps(row) + "\n" for row in log))
-        evaluated = {f"eval/{key}": value for key, value in (step.evaluation or {}).items()}
-        folder.append(name, {"step": step.number, **step.metrics, **evaluated})
+        if together.first:
+            evaluated = {f"eval/{key}": value for key, value in (step.evaluation or {}).items()}
+            folder.append(name, {"step": step.number, **step.metrics, **evaluated})
         yield step
-        if stopped() or (time.monotonic() - written > EVERY_SECONDS and step.number < step.of):
-            save_state(step.state, state_of(out))
+        due = time.monotonic() - written > EVERY_SECONDS and step.number < step.of
+        stop, save = together.sums([stopped(), due])
+        if stop or save:
+            state = step.state  # all have to ask, each may hold a part of it
+            if together.first:
+                save_state(state, state_of(out))
             written = time.monotonic()
-        if stopped():
+        if stop:
             raise KeyboardInterrupt
-    save_folder(model, out, **saving)
-    if folder.file(name).exists():
-        folder.file(name).replace(out / LOG)
-    state_of(out).unlink(missing_ok=True)
+    if together.first:
+        save_folder(model, out, **saving)
+        if folder.file(name).exists():
+            folder.file(name).replace(out / LOG)
+        state_of(out).unlink(missing_ok=True)
 
 
 @contextmanager

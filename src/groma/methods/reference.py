@@ -4,7 +4,7 @@ They come from the network as it is, adapters of an earlier run folded in, with 
 the batches, the padding and the sharing of prompts in which the first epoch will run, so that the loss of the first
 step is ln 2 to the last bit. A file of the cache is known by the weights, the token rows (which hold what the
 tokenizer, the longest length and the truncation made of the data), the batches and the arithmetic; before it is used,
-its first batch is computed afresh.
+its first batch is computed afresh. Several processes each compute a part; the first alone reads and writes the cache.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from groma.formats.digest import digest
 from groma.formats.whole import write_whole
-from groma.methods import digests, training
+from groma.methods import digests, processes, training
 from groma.methods.config import Config
 from groma.methods.forward import pair_logprobs
+from groma.methods.processes import Processes
 from groma.methods.progress import told
 from groma.methods.tokens import Pair
 
@@ -45,19 +46,38 @@ def logprobs(
     groups: the microbatches in which they are computed; pairs that stand in none are left NaN. folder: of the cache.
     shared: whether what both sides begin with is read once, as it will be in training.
     """
-    file = folder and folder / f"{_key(net, pairs, groups, config, shared)}.safetensors"
-    cached = _read(file, len(pairs)) if file is not None else None
-    if cached is not None:
-        fresh, known = next(_scored(net, pairs, groups[:1], config, shared)), cached[list(groups[0])]
-        if torch.allclose(fresh, known, rtol=TOLERANCE, atol=TOLERANCE):
-            log.info("reference log-probabilities of %d pairs read from %s", len(pairs), file)
-            return cached
+    together = processes.here()
+    cached = together.from_first(lambda: _cached(net, pairs, groups, config, folder, shared))
+    if isinstance(cached, Tensor):
+        return cached
+    values = _computed(net, pairs, groups, config, shared, together)
+    if cached is not None and together.first:
+        write_whole(cached, save({"logprobs": values}))
+    return values
+
+
+def _cached(
+    net: nn.Module,
+    pairs: Sequence[Pair],
+    groups: Sequence[Sequence[int]],
+    config: Config,
+    folder: Path | None,
+    shared: bool,
+) -> Tensor | Path | None:
+    """The values that are kept in `folder`, or else the file to keep them in."""
+    if folder is None:
+        return None
+    file = folder / f"{_key(net, pairs, groups, config, shared)}.safetensors"
+    cached = _read(file, len(pairs))
+    if cached is None:
+        return file
+    fresh, known = next(_scored(net, pairs, groups[:1], config, shared)), cached[list(groups[0])]
+    if not torch.allclose(fresh, known, rtol=TOLERANCE, atol=TOLERANCE):
         worst = (fresh - known).abs().max()
         log.warning("%s does not agree with the model (by up to %g nats): computed anew", file, worst)
-    values = _computed(net, pairs, groups, config, shared)
-    if file is not None:
-        write_whole(file, save({"logprobs": values}))
-    return values
+        return file
+    log.info("reference log-probabilities of %d pairs read from %s", len(pairs), file)
+    return cached
 
 
 def _key(net: nn.Module, pairs: Sequence[Pair], groups: Sequence[Sequence[int]], config: Config, shared: bool) -> str:
@@ -68,12 +88,21 @@ def _key(net: nn.Module, pairs: Sequence[Pair], groups: Sequence[Sequence[int]],
 
 
 def _computed(
-    net: nn.Module, pairs: Sequence[Pair], groups: Sequence[Sequence[int]], config: Config, shared: bool
+    net: nn.Module,
+    pairs: Sequence[Pair],
+    groups: Sequence[Sequence[int]],
+    config: Config,
+    shared: bool,
+    together: Processes,
 ) -> Tensor:
-    values = torch.full((len(pairs), 2), float("nan"))
-    watched = told(groups, "reference log-probabilities, batches", log)
-    for group, scored in zip(groups, _scored(net, pairs, watched, config, shared), strict=True):
+    values = torch.zeros(len(pairs), 2)
+    mine = groups[together.rank :: together.count]
+    watched = told(mine, "reference log-probabilities, batches", log)
+    for group, scored in zip(mine, _scored(net, pairs, watched, config, shared), strict=True):
         values[list(group)] = scored
+    values = together.added(values)
+    absent = sorted(set(range(len(pairs))) - {index for group in groups for index in group})
+    values[absent] = float("nan")
     return values
 
 

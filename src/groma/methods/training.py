@@ -4,6 +4,8 @@ A step's gradient is that of the whole batch: each microbatch contributes its su
 counts (learned tokens, or pairs), so gradient accumulation equals the big batch. The network stays in evaluation mode:
 dropout is off, the only thing drawn is the order of the examples, a function of (seed, step), and there is no random
 state to save. The caller's own random state is left alone.
+
+Several processes share a step's microbatches (`processes`), and each yields the same steps.
 """
 
 from __future__ import annotations
@@ -17,10 +19,12 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from groma.formats.digest import digest
 from groma.formats.errors import BadConfig, BadInput
-from groma.methods import adapters, batches, digests, optimiser
+from groma.methods import adapters, batches, digests, optimiser, processes, sharded
 from groma.methods.batches import Batches
 from groma.methods.config import Config
+from groma.methods.processes import Processes
 from groma.methods.state import Best, State, Step
 
 Sums = dict[str, tuple[Tensor, int]]
@@ -97,24 +101,30 @@ def autocast(net: nn.Module, config: Config) -> AbstractContextManager[Any]:
 def steps(net: nn.Module, job: Job[Any], resume: State | None = None) -> Iterator[Step]:
     """Train `net` in place. When the iterator ends or is closed, `net` is a plain network in evaluation mode.
 
-    It then has the last weights or, where evaluations ran and `keep` is "best", the best ones.
+    It then has the last weights or, where evaluations ran and `keep` is "best", the best ones. Where several processes
+    hold shards of the weights, `net` is empty while the run lasts, and stays so where the run fails or is closed before
+    its end; a step's state, which is whole, is to be asked for in all of them.
     """
     run = _Run(net, job)
+    ended = False
     try:
         if resume is not None:
             run.restore(resume)
         while run.number < run.of:
             metrics = run.learn()
             yield Step(run.number, run.of, metrics, run.evaluate(), run.best, run.capture, job.notes)
+        ended = True
     finally:
-        run.end()
+        if ended or not run.processes.shards:  # who failed alone would wait for the others for ever
+            run.end()
 
 
 class _Run:
     """The moving parts of a run: network, optimiser, step number, best evaluation."""
 
     def __init__(self, net: nn.Module, job: Job[Any]) -> None:
-        self.net, self.job, self.config = net, job, job.config
+        self.net, self.job, self.config, self.processes = net, job, job.config, processes.here()
+        self.processes.agree("the examples or the options", f"{job.data} {digest(job.config.to_dict())}")
         self.of = batches.total_steps(len(job.objective.lengths), job.config)
         self.batches = Batches(job.objective.lengths, job.config)
         self.number, self.best, self.start = 0, None, ""  # type: int, Best | None, str
@@ -122,8 +132,10 @@ class _Run:
         if job.config.lora_rank is not None:
             adapters.attach(net, job.config)
             self.start = digests.of_frozen(net)
-        self.trained = {name: weight for name, weight in net.named_parameters() if weight.requires_grad}
-        self.optimiser = optimiser.adamw(net, job.config)
+        self.running = sharded.shard(net, self.processes) if self.processes.shards else net
+        self.weights = dict(self.running.named_parameters())
+        self.trained = {name: weight for name, weight in self.weights.items() if weight.requires_grad}
+        self.optimiser = optimiser.adamw(self.running, job.config)
 
     def learn(self) -> dict[str, float]:
         """One step: gradients of all microbatches, clipping, update. Returns the batch's metrics."""
@@ -131,17 +143,20 @@ class _Run:
         groups = self.batches.of_step(step)
         indices = [index for group in groups for index in group]
         share = 1.0 / sum(objective.weights[index] for index in indices)
+        share *= self.processes.count if self.processes.shards else 1  # FSDP2 takes the mean over processes
         parts: list[Sums] = []
         self.optimiser.zero_grad(set_to_none=True)
-        for group in groups:
+        for group, counts in self.processes.deal(groups):
             with torch.enable_grad():  # the caller may iterate without
-                with autocast(self.net, config):
-                    sums = objective.sums(self.net, group)
-                (sums["loss"][0] * share).backward()
-            parts.append({name: (value.detach(), count) for name, (value, count) in sums.items()})
+                with autocast(self.running, config):
+                    sums = objective.sums(self.running, group)
+                (sums["loss"][0] * (share if counts else 0.0)).backward()
+            parts.append(_detached(sums, counts))
+        self.processes.sum_gradients(self.trained.values())
         norm = nn.utils.clip_grad_norm_(self.trained.values(), config.max_grad_norm or math.inf)
         size = optimiser.learning_rate(step, self.of, config)
-        metrics = _means(parts) | {"grad_norm": float(norm), "learning_rate": size}
+        metrics = _means(parts, self.processes)
+        metrics |= {"grad_norm": float(sharded.whole(norm)), "learning_rate": size}
         metrics["tokens"] = float(sum(objective.tokens[index] for index in indices))
         if not (math.isfinite(metrics["loss"]) and math.isfinite(metrics["grad_norm"])):
             raise BadConfig(
@@ -158,7 +173,7 @@ class _Run:
         every, objective = self.config.evaluate_every, self.job.evaluation
         if objective is None or every is None or (self.number % every and self.number != self.of):
             return None
-        metrics = measure(self.net, objective, self.config)
+        metrics = measure(self.running, objective, self.config)
         if self.best is None or metrics["loss"] < self.best.loss:
             weights = _copies(self.trained) if self.config.keep == "best" else {}
             self.best = Best(self.number, metrics["loss"], weights)
@@ -180,11 +195,13 @@ class _Run:
         )
 
     def end(self) -> None:
-        """Best weights back, adapters folded in, gradients freed."""
+        """Best weights back, shards made whole, adapters folded in, gradients freed."""
         if self.best is not None and self.best.weights:
             self._load(self.best.weights)
         self.optimiser.zero_grad(set_to_none=True)
         self.number = -1
+        if self.processes.shards:
+            sharded.give_back(self.net, self.weights)
         if self.config.lora_rank is not None:
             adapters.merge(self.net)
 
@@ -197,6 +214,7 @@ class _Run:
             )
         self._load(state.weights)
         self.optimiser.load_state_dict(_copied(state.optimiser))
+        sharded.lay_averages(self.optimiser)
         self.number, self.best = state.step, state.best
 
     def _load(self, weights: Mapping[str, Tensor]) -> None:
@@ -209,33 +227,42 @@ class _Run:
             raise BadInput(what, expected="the model that the run began with")
         with torch.no_grad():
             for name, weight in self.trained.items():
-                weight.copy_(weights[name])
+                weight.copy_(sharded.laid(weights[name], weight))
 
 
 def measure(net: nn.Module, objective: Objective, config: Config) -> dict[str, float]:
     """The mean metrics of all examples of `objective`, without gradients and without dropout."""
-    parts = []
-    for group in Batches(objective.lengths, config).of_all():
+    together, parts = processes.here(), []
+    for group, counts in together.deal(Batches(objective.lengths, config).of_all()):
         with torch.no_grad(), autocast(net, config):
-            parts.append(objective.sums(net, group))
-    return _means(parts)
+            parts.append(_detached(objective.sums(net, group), counts))
+    return _means(parts, together)
 
 
-def _means(parts: Sequence[Sums]) -> dict[str, float]:
-    """Sums of microbatches → means over the batch."""
+def _detached(sums: Sums, counts: bool) -> Sums:
+    """The sums without their gradients; nothing, under the same names, where they do not count."""
+    if not counts:
+        return {name: (value.new_zeros(()), 0) for name, (value, _) in sums.items()}
+    return {name: (value.detach(), count) for name, (value, count) in sums.items()}
+
+
+def _means(parts: Sequence[Sums], together: Processes) -> dict[str, float]:
+    """Sums of microbatches, of all processes → means over the batch."""
     values = torch.stack([torch.stack([part[name][0].float() for name in parts[0]]) for part in parts]).sum(0).tolist()
     counts = [sum(part[name][1] for part in parts) for name in parts[0]]
-    return {name: value / count for name, value, count in zip(parts[0], values, counts, strict=True)}
+    summed = together.sums([*values, *counts])
+    pairs = zip(summed[: len(values)], summed[len(values) :], strict=True)
+    return {name: value / count for name, (value, count) in zip(parts[0], pairs, strict=True)}
 
 
 def _copies(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: weight.detach().to("cpu", copy=True) for name, weight in weights.items()}
+    return {name: sharded.whole(weight.detach()).to("cpu", copy=True) for name, weight in weights.items()}
 
 
 def _copied(value: Any) -> Any:
     """Nested dictionaries and lists with every tensor copied."""
     if isinstance(value, Tensor):
-        return value.detach().to("cpu", copy=True)
+        return sharded.whole(value.detach()).to("cpu", copy=True)
     if isinstance(value, Mapping):
         return {name: _copied(one) for name, one in value.items()}
     return [_copied(one) for one in value] if isinstance(value, list) else value
