@@ -8,16 +8,13 @@ items by the same judge, of whatever model: that is what a build server compares
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from groma.claims.trial import Bound
 from groma.formats.errors import BadConfig, BadInput
-from groma.formats.jsonl import loads
 from groma.formats.run_folder import RunFolder
-from groma.formats.whole import write_whole
 
 LOCK = "claims.lock.json"
 CALLS = "calls"
@@ -62,14 +59,17 @@ def freeze(folder: RunFolder, lock: Mapping[str, Any]) -> None:
 
 def hold(path: Path, lock: Mapping[str, Any]) -> None:
     """Refuse (BadConfig) what differs from the lock at `path` but the models; where there is none, write it."""
+    folder = RunFolder(path.parent)
     if not path.is_file():
-        write_whole(path, (json.dumps(lock, indent=1, ensure_ascii=False) + "\n").encode())
+        folder.write_json(path.name, dict(lock))
         return
-    try:
-        before = loads(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"the lock cannot be read ({error})", where=str(path)) from error
-    _hold(before, lock, path, f"put it back or, where the claim is to be another one, remove {path}", RELEASED)
+    _hold(
+        folder.read_json(path.name),
+        lock,
+        path,
+        f"put it back or, where the claim is to be another one, remove {path}",
+        RELEASED,
+    )
 
 
 def _hold(before: Any, now: Mapping[str, Any], where: Path, mend: str, may: Sequence[str] = ()) -> None:

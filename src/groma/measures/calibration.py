@@ -81,9 +81,10 @@ def ece(confidence: NDArray[np.float64], right: NDArray[np.float64]) -> float:
 def reliability(episodes: Sequence[Judged]) -> list[dict[str, float]]:
     """A row a bin that is not empty: from, to, n, mean confidence and the share that is right."""
     known = [one for _, one in sure(_scored(episodes))]
+    places = _bins(np.array([one.confidence for one in known]))
     rows = []
     for place in range(BINS):
-        inside = [one for one in known if min(int(one.confidence * BINS), BINS - 1) == place]
+        inside = [one for one, other in zip(known, places, strict=True) if other == place]
         if inside:
             rows.append(
                 {

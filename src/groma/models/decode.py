@@ -17,6 +17,7 @@ from transformers.cache_utils import Cache, DynamicCache
 
 from groma.formats.errors import Unservable
 from groma.models.cache import RowCache, RowLayer, compacts, slides
+from groma.models.head import whole
 from groma.models.lean import Lean, serves
 from groma.models.turns import Kept, States, Turns
 
@@ -35,7 +36,7 @@ class Decoder:
         self.net = net
         self.shrinks = compacts(net.config)
         self.plain = net.config.model_type in PLAIN and not slides(net.config)
-        inner = next((one for one in net.modules() if isinstance(one, PreTrainedModel)), net)  # beneath adapters
+        inner = whole(net) or net  # beneath adapters
         known = inspect.signature(inner.forward).parameters
         if "past_key_values" not in known:
             raise Unservable(

@@ -103,7 +103,7 @@ def _most(net: nn.Module, megabytes: float | None) -> float:
     """How many positions' logits fit into `megabytes`; at least one."""
     if megabytes is None:
         return float("inf")
-    inner = _whole(net)
+    inner = whole(net)
     words = inner.config.get_text_config().vocab_size if inner is not None else None
     return max(int(megabytes * 2**20) // (BYTES * words), 1) if words else float("inf")
 
@@ -122,19 +122,19 @@ def _fast(net: nn.Module) -> bool:
     return _FAST[net]
 
 
-def _whole(net: nn.Module) -> PreTrainedModel | None:
+def whole(net: nn.Module) -> PreTrainedModel | None:
     """The network with its head, beneath whatever wraps it."""
     return next((one for one in net.modules() if isinstance(one, PreTrainedModel)), None)
 
 
 def _name(net: nn.Module) -> str:
-    inner = _whole(net)
+    inner = whole(net)
     return type(net if inner is None else inner).__name__
 
 
 def _backbone(net: nn.Module) -> nn.Module | None:
     """The part of a network that makes hidden states (None: not told apart from its head)."""
-    inner = _whole(net)
+    inner = whole(net)
     return None if inner is None or inner.base_model is inner else inner.base_model
 
 
@@ -165,7 +165,7 @@ def _sliced(
 
     It stays one call of `net`, so that a wrapper that gathers or reduces weights around a call sees no more than one.
     """
-    inner, backbone = _whole(net), _backbone(net)
+    inner, backbone = whole(net), _backbone(net)
     assert inner is not None and backbone is not None
 
     def pick(module: nn.Module, args: Any, output: Any) -> Any:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from groma.models.cache import compacts
-from groma.models.head import tell
+from groma.models.head import tell, whole
 
 Ids = NDArray[np.int64]
 WINDOWS = {"full_attention": False, "sliding_attention": True}
@@ -121,7 +121,9 @@ def _written(net: PreTrainedModel, seen_RTT: Tensor) -> Tensor:
 
 
 def _inner(net: nn.Module) -> PreTrainedModel:
-    return next(one for one in net.modules() if isinstance(one, PreTrainedModel))
+    inner = whole(net)
+    assert inner is not None
+    return inner
 
 
 def pays(net: nn.Module, groups: Sequence[Sequence[Ids]]) -> bool:
