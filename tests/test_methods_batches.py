@@ -29,9 +29,22 @@ def padding(sizes: list[int], steps: int, **options: Any) -> float:
 @pytest.mark.parametrize("count", [600, 2000])
 def test_padding_is_a_tenth_at_most(count: int) -> None:
     sizes, steps = lengths(count), count // 16
-    assert padding(sizes, steps, microbatch_size=16) < 0.10
     assert padding(sizes, steps) < 0.06
-    assert padding(sizes, steps, microbatch_size=16, bucket=None) > 0.33
+    assert all(padding(sizes, steps, microbatch_tokens=most) < 0.10 for most in (512, 1024, 4096, 16384))
+    assert padding(sizes, steps, bucket=None) > 0.2
+
+
+def test_every_batch_holds_short_and_long_rows() -> None:
+    """About as evenly as batches drawn at random; batches of one length would spread five times as much."""
+    sizes, random = lengths(3200), np.random.default_rng(0)
+
+    def spread(batches: list[list[int]]) -> float:
+        return float(np.std([np.mean([sizes[one] for one in batch]) for batch in batches]))
+
+    batches = Batches(sizes, Config(batch_size=32))
+    drawn = spread(random.permutation(3200).reshape(100, 32).tolist())
+    assert spread([batches.whole(step) for step in range(100)]) < 1.3 * drawn
+    assert spread(np.argsort(sizes).reshape(100, 32).tolist()) > 4 * drawn
 
 
 def test_every_example_once_an_epoch_in_other_company() -> None:

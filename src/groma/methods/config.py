@@ -48,14 +48,14 @@ class Config:
     batch_size: int = 32
     """Examples (pairs, for preferences) per optimiser step; the last batch of an epoch may be smaller."""
     microbatch_size: int | None = None
-    """Examples that go through the network at once; divides batch_size. None: as many as microbatch_tokens allows or,
-    without that, the largest divisor up to 8."""
+    """Examples that go through the network at once; divides batch_size. None: as many of like length as
+    microbatch_tokens allows or, without that, the largest divisor up to 8."""
     microbatch_tokens: int | None = None
     """Tokens that go through the network at once, padding among them: long rows then come in smaller groups, and memory
     is bounded whatever their length. None: no bound."""
-    bucket: int | None = 32
-    """Examples are sorted by length over this many batches, so that a batch holds rows of like length and pads little;
-    which those are, and the order of the batches, stays random. None: every batch is drawn from the whole epoch."""
+    bucket: int | None = 8
+    """Examples are sorted by length over this many batches, and every batch takes groups of like length out of them, of
+    short and of long ones: it pads little and stays random. None: every batch is drawn from the whole epoch."""
     loss_megabytes: float | None = 512.0
     """Memory that logits and their gradients may take at a time (about; it grows with the vocabulary). What needs more
     is computed in slices, and again in the backward pass: a third more work in the head. None: all at once."""
