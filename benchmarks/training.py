@@ -1,6 +1,6 @@
 """Training held against TRL and against a loop by hand: tokens and pairs a second, and peak memory.
 
-    python benchmarks/training.py [--repeats 3] [--batches 8]
+    python benchmarks/training.py [--repeats 3] [--batches 24]
 
 The model and the data are those of parts/speed_data.py. Every side trains in a process of its own, one after the
 other, all of them `--repeats` times over; a ratio is the median of those of one round. Reference log-probabilities
@@ -95,7 +95,7 @@ def page(found: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--batches", type=int, default=8)
+    parser.add_argument("--batches", type=int, default=24)
     options = parser.parse_args()
     sides: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
     with tempfile.TemporaryDirectory() as place:

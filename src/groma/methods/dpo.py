@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -29,7 +30,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from groma.formats.examples import Preference
-from groma.methods import adapters, batches, digests, reference, tokens, training
+from groma.methods import adapters, batches, digests, processes, reference, tokens, training
 from groma.methods import config as options
 from groma.methods.batches import Batches
 from groma.methods.config import inert, require
@@ -38,6 +39,7 @@ from groma.methods.state import State, Step
 from groma.methods.tokens import Pair
 from groma.methods.training import Job, Sums
 from groma.models.model import Model
+from groma.models.straight import plain
 
 METHOD = "dpo"
 
@@ -133,9 +135,11 @@ def _steps(net: PreTrainedModel, job: Job[Pairs], state: State | None, cache: Pa
         kept = state.kept
     else:
         adapters.merge(net)
-        kept = {"train": learn.scored(net, Batches(learn.lengths, config).first_epoch(), cache)}
-        if other is not None:
-            kept["evaluation"] = other.scored(net, Batches(other.lengths, config).of_all(), cache)
+        kept = {}
+        with plain() if processes.here().shards else nullcontext():  # as the shards will be asked
+            kept["train"] = learn.scored(net, Batches(learn.lengths, config).first_epoch(), cache)
+            if other is not None:
+                kept["evaluation"] = other.scored(net, Batches(other.lengths, config).of_all(), cache)
     learn.reference_n2 = kept["train"]
     if other is not None:
         other.reference_n2 = kept["evaluation"]

@@ -107,6 +107,7 @@ class _Rows:
     def sums(self, net: nn.Module, indices: Sequence[int]) -> Sums:
         device = next(net.parameters()).device
         ids_BT, lengths_B = batches.pad([self.rows[index] for index in indices], device)
+        # The network's own forward pass: another one rounds otherwise, and would make other bits of the frozen bases.
         logits_BTV = net(input_ids=ids_BT, use_cache=False).logits[:, :-1]
         there_BT = (lengths_B[:, None] - 1) > lengths_B.new_tensor(range(ids_BT.shape[1] - 1))
         loss = functional.cross_entropy(logits_BTV[there_BT].float(), ids_BT[:, 1:][there_BT], reduction="sum")

@@ -14,14 +14,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
+
+from groma.models import straight
 
 log = logging.getLogger(__name__)
 _FAST: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
@@ -43,6 +47,9 @@ class Told:
 
 def logits_at(net: nn.Module, rows: Tensor, columns: Tensor, **inputs: Any) -> Tensor:
     """The network's logits at the positions (rows[i], columns[i]) of a batch: (positions, vocabulary)."""
+    states = straight.states(net, rows, columns, inputs)
+    if states is not None:
+        return straight.logits(net, states)
     if not _fast(net):
         return net(**inputs).logits[rows, columns]
     return _gathered(net, rows, columns, inputs)
@@ -73,7 +80,11 @@ def tell(
             told = checkpoint(_slice, head, hidden, ids, entropy, use_reentrant=False, preserve_rng_state=False)
             parts.append(Told(*told))
 
-    _sliced(net, rows, columns, inputs, slices)
+    states = straight.states(net, rows, columns, inputs)
+    if states is not None:
+        slices(states, partial(straight.logits, net))
+    else:
+        _sliced(net, rows, columns, inputs, slices)
     entropies = [part.entropy_N for part in parts if part.entropy_N is not None]
     return Told(
         torch.cat([part.logprobs_N for part in parts]),
@@ -84,12 +95,36 @@ def tell(
 
 def _told(logits_NV: Tensor, ids_N: Tensor, entropy: bool) -> Told:
     """Statistics of logits, in float32 whatever the arithmetic of the network."""
-    likeliest_N = logits_NV.detach().argmax(-1) == ids_N
     if not entropy:
-        return Told(-cross_entropy(logits_NV.float(), ids_N, reduction="none"), likeliest_N)
+        return Told(*_Logprobs.apply(logits_NV, ids_N))
     logprobs_NV = logits_NV.float().log_softmax(-1)
+    logprobs_N = logprobs_NV.gather(-1, ids_N[:, None])[:, 0]
     entropy_N = -(logprobs_NV.exp() * logprobs_NV).sum(-1)
-    return Told(logprobs_NV.gather(-1, ids_N[:, None])[:, 0], likeliest_N, entropy_N)
+    return Told(logprobs_N, logprobs_N.detach() == logprobs_NV.detach().amax(-1), entropy_N)
+
+
+class _Logprobs(Function):
+    """Log-probabilities of given tokens, and whether they are the likeliest. The automatic gradient goes through memory
+    as large as the logits twice more often.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits_NV: Tensor, ids_N: Tensor) -> tuple[Tensor, Tensor]:
+        logprobs_NV = logits_NV.log_softmax(-1, dtype=torch.float32)
+        logprobs_N = logprobs_NV.gather(-1, ids_N[:, None])[:, 0]
+        likeliest_N = logprobs_N == logprobs_NV.amax(-1)
+        ctx.save_for_backward(logprobs_NV, ids_N)
+        ctx.mark_non_differentiable(likeliest_N)
+        ctx.dtype = logits_NV.dtype
+        return logprobs_N, likeliest_N
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_N: Tensor, _: Tensor) -> tuple[Tensor, None]:
+        logprobs_NV, ids_N = ctx.saved_tensors
+        grad_NV = logprobs_NV.exp().mul_(-grad_N[:, None])
+        grad_NV[torch.arange(len(ids_N), device=ids_N.device), ids_N] += grad_N
+        return grad_NV.to(ctx.dtype), None
 
 
 def _slice(

@@ -161,12 +161,14 @@ def _layer(block: Any, fused: bool) -> _Layer:
         block.post_attention_layernorm.weight,
         join(mlp.gate_proj, mlp.up_proj),
         _product(mlp.down_proj),
-        _window(attention),
+        window_of(attention),
     )
 
 
-def _window(attention: Any) -> int:
-    """Mistral's attention has its window in the configuration, Qwen's beside it, where the layer has one."""
+def window_of(attention: Any) -> int:
+    """How many places a layer sees (0: all). Mistral's window is in the configuration, Qwen's beside it, where there
+    is one.
+    """
     shown = attention.sliding_window if hasattr(attention, "sliding_window") else None
     if shown is None and attention.config.model_type == "mistral":
         shown = attention.config.sliding_window

@@ -1,0 +1,185 @@
+"""The forward pass of the Llama family for learning and scoring, up to the hidden states that the head is asked for.
+
+It is the network's own, up to rounding, with its weights, and takes less time for two reasons. Normalisation and
+rotation have gradients written by hand: automatic ones go through memory more than twice as often, and on a processor
+a small model spends as long on that as on its products. And behind the last attention only the wanted positions go on:
+a prompt is read for its keys and values, nobody asks what its last layer thinks of it.
+
+Products are the network's own modules, with whatever wraps them, adapters among it. `states` says None, and the plain
+forward pass is to be taken, where something may have been put between the modules; under mixed precision, for which the
+network's own forward pass has its rules; and within `plain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import scaled_dot_product_attention
+
+from groma.models.lean import FAMILY, window_of
+
+
+class _Normed(Function):
+    """Root mean square normalisation (Zhang and Sennrich 2019) of states (..., width), by a weight (width,)."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, weight: Tensor, eps: float) -> Tensor:
+        norm = torch.linalg.vector_norm(states, dim=-1, keepdim=True)
+        scale = norm.square_().div_(states.shape[-1]).add_(eps).rsqrt_()
+        ctx.save_for_backward(states, weight, scale)
+        return (states * scale).mul_(weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        states, weight, scale = ctx.saved_tensors
+        unit = states * scale
+        each = grad * unit
+        of_weight = each.flatten(0, -2).sum(0) if ctx.needs_input_grad[1] else None
+        mean = (each @ weight).div_(states.shape[-1]).unsqueeze(-1)
+        return (grad * weight).addcmul_(unit, mean, value=-1).mul_(scale), of_weight, None
+
+
+class _Turned(Function):
+    """Rotary embedding (Su et al. 2021) of queries or keys (rows, tokens, heads, width); the halves rotate.
+
+    cos, sin: (rows or 1, tokens, 1, width); the first half of `sin` has its sign turned.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, told: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        ctx.save_for_backward(cos, sin)
+        return (told * cos).addcmul_(told.roll(told.shape[-1] // 2, -1), sin)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        cos, sin = ctx.saved_tensors
+        return (grad * cos).addcmul_(grad.roll(grad.shape[-1] // 2, -1), sin, value=-1), None, None
+
+
+_PLAIN: ContextVar[bool] = ContextVar("plain", default=False)
+
+Mask = tuple[Tensor | None, bool]
+"""What attention may see: a mask (rows or 1, 1, tokens, tokens), or, where there is none, whether it is causal."""
+
+
+@contextmanager
+def plain() -> Iterator[None]:
+    """Within it every network takes its own forward pass: what is compared to the last bit is to be computed alike."""
+    before = _PLAIN.set(True)
+    try:
+        yield
+    finally:
+        _PLAIN.reset(before)
+
+
+def states(net: nn.Module, rows: Tensor, columns: Tensor, inputs: dict[str, Any]) -> Tensor | None:
+    """What the head of `net` gets at the positions (rows[i], columns[i]): (positions, width), differentiable."""
+    if _PLAIN.get() or not _known(inputs) or torch.is_autocast_enabled(rows.device.type) or not serves(net):
+        return None
+    whole: Any = net
+    inner, ids, positions = whole.model, inputs["input_ids"], inputs.get("position_ids")
+    if positions is None:
+        positions = torch.arange(ids.shape[1], device=ids.device)[None]
+    stream = inner.embed_tokens(ids)
+    cos, sin = (one[:, :, None] for one in inner.rotary_emb(stream, positions))
+    half = cos.shape[-1] // 2
+    turn = cos, torch.cat([-sin[..., :half], sin[..., half:]], -1)
+    for block, mask in zip(inner.layers, _masks(whole, inputs), strict=True):
+        seen = _attended(block.self_attn, _norm(block.input_layernorm, stream), turn, mask)
+        if block is inner.layers[-1]:
+            seen, stream = seen[rows, columns], stream[rows, columns]
+        stream = stream + block.self_attn.o_proj(seen)
+        told = _norm(block.post_attention_layernorm, stream)
+        stream = stream + block.mlp.down_proj(block.mlp.act_fn(block.mlp.gate_proj(told)) * block.mlp.up_proj(told))
+    return _norm(inner.norm, stream)
+
+
+def logits(net: nn.Module, states: Tensor) -> Tensor:
+    """What the head of `net` makes of hidden states (positions, width)."""
+    whole: Any = net
+    made: Tensor = whole.lm_head(states[None])[0]
+    return made
+
+
+def serves(net: nn.Module) -> bool:
+    """Whether the modules whose forward passes are gone round are the family's own, with nothing put around them."""
+    if type(net) not in FAMILY:
+        return False
+    whole: Any = net
+    own, blocks = type(net).__module__, list(whole.model.layers)
+    parts = [part for one in blocks for part in (one, one.self_attn, one.mlp, *_norms(one))]
+    return all(
+        type(one).__module__ == own and not one.training and "forward" not in vars(one) and not _hooked(one)
+        for one in (whole, whole.model, whole.model.norm, *parts)
+    )
+
+
+def _norms(block: Any) -> list[nn.Module]:
+    heads = [block.self_attn.q_norm, block.self_attn.k_norm] if hasattr(block.self_attn, "q_norm") else []
+    return [block.input_layernorm, block.post_attention_layernorm, *heads]
+
+
+def _hooked(module: nn.Module) -> bool:
+    before, behind = module._forward_pre_hooks, module._forward_hooks
+    return bool(before or behind or module._backward_hooks or module._backward_pre_hooks)
+
+
+def _known(inputs: dict[str, Any]) -> bool:
+    """Whether that is all: no cache, no mask by tokens."""
+    masks = inputs.get("attention_mask")
+    masks = masks.values() if isinstance(masks, dict) else (masks,)
+    plain = {"input_ids", "position_ids", "attention_mask", "use_cache"} >= set(inputs) and not inputs.get("use_cache")
+    return plain and all(mask is None or mask.ndim == 4 for mask in masks)
+
+
+def _masks(whole: Any, inputs: dict[str, Any]) -> list[Mask]:
+    """Of each layer; as `shared.inputs` gives them, or causal, within the layer's window."""
+    given, tokens = inputs.get("attention_mask"), inputs["input_ids"].shape[1]
+    if isinstance(given, dict):
+        return [(given[kind], False) for kind in whole.config.layer_types]
+    windows = [window_of(block.self_attn) for block in whole.model.layers]
+    if given is not None:
+        return [(given, False) for _ in windows]
+    place = torch.arange(tokens, device=whole.device)
+    back = place[:, None] - place
+    slid = {window: ((back >= 0) & (back < window))[None, None] for window in set(windows) if 0 < window < tokens}
+    return [(slid[window], False) if window in slid else (None, True) for window in windows]
+
+
+def _norm(module: Any, states: Tensor) -> Tensor:
+    return _Normed.apply(states, module.weight, module.variance_epsilon)
+
+
+def _attended(attention: Any, told: Tensor, turn: tuple[Tensor, Tensor], mask: Mask) -> Tensor:
+    rows, tokens = told.shape[:2]
+    query, key, value = (
+        made(told).view(rows, tokens, -1, attention.head_dim)
+        for made in (attention.q_proj, attention.k_proj, attention.v_proj)
+    )
+    if hasattr(attention, "q_norm"):
+        query, key = _norm(attention.q_norm, query), _norm(attention.k_norm, key)
+    query, key = _Turned.apply(query, *turn), _Turned.apply(key, *turn)
+    groups = attention.num_key_value_groups
+    grouped = groups > 1 and (told.device.type == "cpu" or mask[0] is None)
+    if groups > 1 and not grouped:  # the fast kernels of a GPU know no groups beside a mask
+        key, value = key.repeat_interleave(groups, 2), value.repeat_interleave(groups, 2)
+    query, key, value = (one.transpose(1, 2) for one in (query, key, value))
+    seen = scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask=mask[0],
+        is_causal=mask[1],
+        scale=attention.scaling,
+        enable_gqa=grouped,
+    )
+    return seen.transpose(1, 2).reshape(rows, tokens, -1)
