@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+PEERS := .venv-peers/bin/python
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format bench studies docs clean
@@ -35,8 +36,19 @@ format: $(READY)  ## mend what can be mended without thinking
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)  ## every benchmark, one after the other; each writes its results beside itself
-	@for file in benchmarks/*.py; do echo "$$file"; OMP_NUM_THREADS=1 $(BIN)/python "$$file" || exit 1; done
+bench: $(READY) $(PEERS)  ## every benchmark, one after the other, and the table of speeds, docs/speed.md; takes hours
+	@for file in benchmarks/*.py; do echo "$$file"; case "$$file" in \
+		*/scoring.py) OMP_NUM_THREADS=1 $(PEERS) "$$file" ;; \
+		*/agents_vs_inspect.py) OMP_NUM_THREADS=1 $(BIN)/python "$$file" --peer-python $(PEERS) ;; \
+		*) OMP_NUM_THREADS=1 $(BIN)/python "$$file" ;; esac || exit 1; done
+	@$(BIN)/python benchmarks/parts/speed_page.py
+
+$(PEERS): pyproject.toml
+	@echo "making the environment of the peers in .venv-peers, which ask for other versions than ours"
+	@$(PYTHON) -m venv .venv-peers
+	@$(PEERS) -m pip install --quiet --disable-pip-version-check torch==$$($(BIN)/python -c 'import torch; print(torch.__version__.partition("+")[0])') \
+		-e '.[peers]'
+	@touch $(PEERS)
 
 studies: $(READY)  ## what takes minutes: the main job, held against what it must show
 	$(BIN)/python -m pytest -m slow -q
@@ -45,5 +57,5 @@ docs: $(READY)  ## docs/cli.md anew from the command line's own help
 	$(BIN)/python scripts/make_docs.py
 
 clean:  ## remove the environment and all caches; runs/ stays
-	rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-peers build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

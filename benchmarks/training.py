@@ -1,12 +1,12 @@
 """Training held against TRL and against a loop by hand: tokens and pairs a second, and peak memory.
 
-    python benchmarks/training.py [--repeats 3] [--batches 24]
+    python benchmarks/training.py [--repeats 3] [--batches 24] [--only SIDE ...]
 
 The model and the data are those of parts/speed_data.py. Every side trains in a process of its own, one after the
 other, all of them `--repeats` times over; a ratio is the median of those of one round. Reference log-probabilities
 count as training, but where a side is called cached or precomputed; TRL's `wrapped` cuts examples in two and lets them
 see each other across their borders, which ours never do. The bare loops are the floors: what torch and transformers
-give to who writes the loop for these data alone. Writes benchmarks/results/training.json and docs/training_speed.md.
+give to who writes the loop for these data alone. Writes benchmarks/results/training.json.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +29,6 @@ from parts.speed_data import saved
 HERE = Path(__file__).parent
 WORKER = HERE / "parts" / "training_worker.py"
 RESULT = HERE / "results" / "training.json"
-PAGE = HERE.parent / "docs" / "training_speed.md"
 
 
 @dataclass(frozen=True)
@@ -66,69 +66,43 @@ def measured(side: str, folder: Path, batches: int) -> dict[str, Any]:
     return dict(json.loads(ended.stdout.strip().splitlines()[-1]))
 
 
-def page(found: dict[str, Any]) -> str:
-    lines = [
-        "# How fast training is",
-        "",
-        "Made by `python benchmarks/training.py`; every number is in `benchmarks/results/training.json`, and what was",
-        "measured stands at the head of the script. A Llama of 5.4 million parameters, batches of 16, float32, one",
-        f"thread but where two are named; TRL {found['peer']}. A ratio is the median of {found['repeats']} rounds, in",
-        "brackets the least and the most; above 1 Groma is faster (of memory: takes less where it is below).",
-        "",
-        "| Groma | against | what | ratio | aim |",
-        "|---|---|---|---|---|",
-    ]
-    for row in found["ratios"]:
-        ratio = row["ratio"]
-        aim = "–" if not row["aim"] else f"{'≤' if row['what'] == 'peak_mb' else '≥'} {row['aim']:g}"
-        what = {"rate": "speed", "peak_mb": "peak memory"}[row["what"]]
-        middle = f"{ratio['median']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]"
-        lines.append(f"| {row['ours']} | {row['other']} | {what} | {middle} | {aim} |")
-    lines += ["", "| side | a second | peak memory, MB |", "|---|---|---|"]
-    for side, runs in found["sides"].items():
-        rate, peak = spread([one["rate"] for one in runs]), spread([one["peak_mb"] for one in runs])
-        unit = "tokens" if side.startswith("sft") else "pairs"
-        lines.append(f"| {side} | {rate['median']:.3g} {unit} | {peak['median']:.0f} |")
-    return "\n".join([*lines, ""])
+def ratio(one: Against, sides: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    pairs = zip(sides[one.ours], sides[one.other], strict=True)
+    figure = spread([mine[one.what] / other[one.what] for mine, other in pairs])
+    return {"ours": one.ours, "other": one.other, "what": one.what, "aim": one.least, "ratio": figure}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--batches", type=int, default=24)
+    parser.add_argument("--only", nargs="+", metavar="SIDE", choices=SIDES, help="ratios of these, beside those known")
     options = parser.parse_args()
-    sides: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
+    wanted = [one for one in TARGETS if not options.only or one.ours in options.only]
+    measuring = dict.fromkeys(side for one in wanted for side in (one.ours, one.other))
+    sides: dict[str, list[dict[str, Any]]] = {side: [] for side in measuring}
     with tempfile.TemporaryDirectory() as place:
         folder = saved(Path(place) / "model")
         for number in range(options.repeats):
-            for side in SIDES:
+            for side in measuring:
                 sides[side].append(measured(side, folder, options.batches))
                 print(f"round {number + 1}: {side}: {sides[side][-1]}", flush=True)
-    ratios = [
-        {
-            "ours": one.ours,
-            "other": one.other,
-            "what": one.what,
-            "aim": one.least,
-            "ratio": spread(
-                [a[one.what] / b[one.what] for a, b in zip(sides[one.ours], sides[one.other], strict=True)]
-            ),
-        }
-        for one in TARGETS
-    ]
     found = {
         "command": command(),
         "machine": machine(),
         "versions": versions(),
         "peer": version("trl"),
-        "repeats": options.repeats,
         "batches": options.batches,
         "sides": sides,
-        "ratios": ratios,
+        "ratios": [ratio(one, sides) for one in wanted],
     }
+    if options.only and RESULT.is_file():
+        known = json.loads(RESULT.read_text(encoding="utf-8"))
+        kept = [one for one in known["ratios"] if one["ours"] not in options.only]
+        found = {**known, "ratios": [*kept, *found["ratios"]], "again": found}
     RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(page(found), encoding="utf-8")
-    print(page(found))
+    for row in found["ratios"]:
+        print(f"{row['ours']} / {row['other']}, {row['what']}: {row['ratio']['median']:.2f} (aim {row['aim']:g})")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from groma.models import straight
+from groma.models import packed, straight
 from groma.models.load import load
 from groma.models.shared import inputs, lay
 
@@ -61,6 +61,83 @@ def test_logits_and_all_gradients_are_the_networks_own(
         assert (found[name] - grad).abs().max() < 1e-4 * grad.abs().max(), name
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_under_mixed_precision_too(tiny_model: Callable[..., Path], shared: bool) -> None:
+    """About as close to float32 as the network's own forward pass is, in logits and in gradients, over some texts."""
+    net, random = fresh(tiny_model, "qwen3", {}), torch.Generator().manual_seed(0)
+    apart = torch.zeros(2, 2)
+    for _ in range(8):
+        ids = torch.randint(3, 200, (6, 11), generator=random).numpy()
+        ids[1::2, :4] = ids[::2, :4]
+        given = inputs(net, lay([list(ids[at : at + 2]) for at in (0, 2, 4)] if shared else [[one] for one in ids[:3]]))
+        exact, wanted = told(net, given, fast=False)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            for fast in (False, True):
+                found, grads = told(net, given, fast)
+                apart[int(fast), 0] += (found - exact).abs().mean()
+                apart[int(fast), 1] += sum((grads[name] - grad).abs().mean() for name, grad in wanted.items())
+    assert (apart > 0).all() and (apart[1] < 1.2 * apart[0]).all(), apart
+
+
+class TestPacked:
+    """Rows without their padding. Only a GPU has the kernel: here each text is attended to apart, as it would do."""
+
+    @pytest.fixture(autouse=True)
+    def packs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(straight, "_packs", lambda net: True)
+
+    @pytest.mark.parametrize(("architecture", "sizes"), CASES)
+    def test_logits_and_all_gradients_are_the_networks_own(
+        self, tiny_model: Callable[..., Path], architecture: str, sizes: dict[str, Any]
+    ) -> None:
+        net = fresh(tiny_model, architecture, sizes)
+        given = {"input_ids": torch.randint(3, 200, (3, 11), generator=torch.Generator().manual_seed(0))}
+        (plain, wanted), (fast, found) = told(net, given, fast=False), told(net, given, fast=True)
+        torch.testing.assert_close(fast, plain, atol=1e-5, rtol=1e-5)
+        for name, grad in wanted.items():
+            assert (found[name] - grad).abs().max() < 1e-4 * grad.abs().max(), name
+
+    def test_only_what_is_asked_for_is_read(self, tiny_model: Callable[..., Path]) -> None:
+        net = fresh(tiny_model, "llama", {})
+        read: list[int] = []
+        net.model.layers[0].mlp.up_proj.register_forward_hook(lambda module, args, output: read.append(output.shape[1]))
+        assert states(net) is not None
+        assert read == [9 + 1 + 11]
+
+    def test_of_rows_that_share_a_beginning_nothing_is_packed(self, tiny_model: Callable[..., Path]) -> None:
+        net = fresh(tiny_model, "llama", {})
+        ids = torch.arange(3, 25).view(2, 11).numpy()
+        ids[1, :4] = ids[0, :4]
+        given = inputs(net, lay([list(ids)]))
+        places = torch.tensor([0, 0]), torch.tensor([10, 17])
+        found = straight.states(net, *places, given)
+        assert found is not None
+        torch.testing.assert_close(straight.logits(net, found), net(**given).logits[places], atol=1e-5, rtol=1e-5)
+
+
+def test_packing_is_tried_before_it_is_used(
+    tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    net, calls = fresh(tiny_model, "llama", {}), []
+    expected = states(net)
+    assert expected is not None
+    monkeypatch.setattr(packed, "has_kernel", lambda device, dtype: True)
+
+    def broken(*args: Any, **kwargs: Any) -> Tensor:
+        calls.append(args)
+        raise RuntimeError("no such kernel")
+
+    monkeypatch.setattr(packed, "varlen_attn", broken)
+    for _ in range(2):
+        found = states(net)
+        assert found is not None and torch.equal(found, expected)
+    assert len(calls) == 1 and "no such kernel" in caplog.text and "with their padding" in caplog.text
+    other = fresh(tiny_model, "llama", {})
+    monkeypatch.setattr(packed, "varlen_attn", lambda query, *args, **kwargs: torch.zeros_like(query))
+    found = states(other)
+    assert found is not None and torch.equal(found, expected) and "differ by" in caplog.text
+
+
 def states(net: nn.Module, **more: Any) -> Tensor | None:
     return straight.states(net, *PLACES, {"input_ids": torch.arange(3, 36).view(3, 11), **more})
 
@@ -72,8 +149,8 @@ def test_it_is_not_taken_where_something_may_stand_between(tiny_model: Callable[
     assert states(net, use_cache=True) is None and states(net, past_key_values=None) is None
     with straight.plain():
         assert states(net) is None
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert states(net) is None
+    assert straight.states(net.bfloat16(), *PLACES, {"input_ids": torch.arange(3, 36).view(3, 11)}) is None
+    net.float()
     net.train()
     assert states(net) is None
     net.eval()

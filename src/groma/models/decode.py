@@ -193,7 +193,7 @@ class Decoder:
         if self.lean is not None and isinstance(cache, RowCache):
             if positions is None:
                 positions = torch.arange(ids.shape[1], device=ids.device)[None]
-            return self.lean.logits(self.lean.states(ids, positions, mask, cache)[:, -1])
+            return self.lean.logits(self.lean.states(ids, positions, mask, cache, ends=True)[:, 0])
         if mask is not None and self.plain and ids.shape[1] == 1:
             mask = mask[:, None, None]
         told = self.net(

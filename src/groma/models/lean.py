@@ -76,8 +76,11 @@ class Lean:
         half = self.width // 2
         self.cos, self.sin = cos[0, :, None], torch.cat([-sin[0, :, None, :half], sin[0, :, None, half:]], -1)
 
-    def states(self, ids: Tensor, positions: Tensor, valid: Tensor | None, cache: RowCache) -> Tensor:
-        """What the head gets of `ids` (rows, new), which go into the cache: (rows, new, width).
+    def states(
+        self, ids: Tensor, positions: Tensor, valid: Tensor | None, cache: RowCache, *, ends: bool = False
+    ) -> Tensor:
+        """What the head gets of `ids` (rows, new), which go into the cache: (rows, new, width), or of their ends alone
+        (rows, 1, width): then the last layer computes nothing but keys and values for the others.
 
         positions: of the ids, (rows, new) or (1, new). valid: which places of the cache, those of the ids included,
         hold a token, (rows, length); None: all.
@@ -99,7 +102,10 @@ class Lean:
                 turned = torch.cat([self._normed(one, norm) for one, norm in both], 2)
             turned = turned * cos + turned.roll(self.width // 2, -1) * sin
             keys, values = cache.rows[number].update(turned[:, :, queries:].transpose(1, 2), value.transpose(1, 2))
-            seen = self._attend(turned[:, :, :queries], keys, values, *masks[layer.window], layer.window)
+            asking, mask = turned[:, :, :queries], masks[layer.window]
+            if ends and number == len(self.layers) - 1:
+                states, asking, mask = states[:, -1:], asking[:, -1:], _mask(valid, 1, length, layer.window, states)
+            seen = self._attend(asking, keys, values, *mask, layer.window)
             states = states + linear(seen, *layer.out)
             told = _products(self._normed(states, layer.mlp_norm), layer.gates)
             gate, up = told.chunk(2, -1)

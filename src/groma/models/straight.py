@@ -3,19 +3,22 @@
 It is the network's own, up to rounding, with its weights, and takes less time for two reasons. Normalisation and
 rotation have gradients written by hand: automatic ones go through memory more than twice as often, and on a processor
 a small model spends as long on that as on its products. And behind the last attention only the wanted positions go on:
-a prompt is read for its keys and values, nobody asks what its last layer thinks of it.
+a prompt is read for its keys and values, nobody asks what its last layer thinks of it. Where a device has attention
+for texts of unlike length, rows are packed, too (`packed`).
 
 Products are the network's own modules, with whatever wraps them, adapters among it. `states` says None, and the plain
-forward pass is to be taken, where something may have been put between the modules; under mixed precision, for which the
-network's own forward pass has its rules; and within `plain`.
+forward pass is to be taken, where something may have been put between the modules, where the weights are not float32 or
+more, and within `plain`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +26,10 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import scaled_dot_product_attention
 
+from groma.models import packed
 from groma.models.lean import FAMILY, window_of
+
+log = logging.getLogger(__name__)
 
 
 class _Normed(Function):
@@ -66,6 +72,7 @@ class _Turned(Function):
 
 
 _PLAIN: ContextVar[bool] = ContextVar("plain", default=False)
+_TRIED: WeakKeyDictionary[nn.Module, dict[torch.dtype, bool]] = WeakKeyDictionary()
 
 Mask = tuple[Tensor | None, bool]
 """What attention may see: a mask (rows or 1, 1, tokens, tokens), or, where there is none, whether it is causal."""
@@ -83,20 +90,53 @@ def plain() -> Iterator[None]:
 
 def states(net: nn.Module, rows: Tensor, columns: Tensor, inputs: dict[str, Any]) -> Tensor | None:
     """What the head of `net` gets at the positions (rows[i], columns[i]): (positions, width), differentiable."""
-    if _PLAIN.get() or not _known(inputs) or torch.is_autocast_enabled(rows.device.type) or not serves(net):
+    if _PLAIN.get() or not _known(inputs) or not serves(net):
         return None
-    whole: Any = net
-    inner, ids, positions = whole.model, inputs["input_ids"], inputs.get("position_ids")
+    if not _lone(inputs) or not _packs(net):
+        return _padded(net, rows, columns, inputs)
+    return _packed(net, packed.pack(inputs["input_ids"], rows, columns))
+
+
+def _padded(net: Any, rows: Tensor, columns: Tensor, inputs: dict[str, Any]) -> Tensor:
+    """Over rows as they are given."""
+    ids, positions = inputs["input_ids"], inputs.get("position_ids")
     if positions is None:
         positions = torch.arange(ids.shape[1], device=ids.device)[None]
+    masks = dict(zip(net.model.layers, _masks(net, inputs), strict=True))
+
+    def attend(block: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return _attended(block.self_attn, query, key, value, masks[block])
+
+    return _through(net, ids, positions, attend, (rows, columns))
+
+
+def _packed(net: Any, texts: packed.Texts) -> Tensor:
+    """Over texts without padding."""
+    dtype = _arithmetic(net)
+
+    def attend(block: Any, *told: Tensor) -> Tensor:
+        window, scale = window_of(block.self_attn), block.self_attn.scaling
+        query, key, value = (one[0] for one in told)
+        return packed.attend(query, key, value, texts, window, scale, dtype)[None].flatten(2)
+
+    return _through(net, texts.ids_1N, texts.positions_1N, attend, (torch.zeros_like(texts.asked), texts.asked))
+
+
+def _through(
+    net: Any, ids: Tensor, positions: Tensor, attend: Callable[..., Tensor], asked: tuple[Tensor, Tensor]
+) -> Tensor:
+    """The layers. attend: of a block, queries, keys and values (rows, tokens, heads, width) → what is seen (rows,
+    tokens, heads · width).
+    """
+    inner = net.model
     stream = inner.embed_tokens(ids)
     cos, sin = (one[:, :, None] for one in inner.rotary_emb(stream, positions))
     half = cos.shape[-1] // 2
     turn = cos, torch.cat([-sin[..., :half], sin[..., half:]], -1)
-    for block, mask in zip(inner.layers, _masks(whole, inputs), strict=True):
-        seen = _attended(block.self_attn, _norm(block.input_layernorm, stream), turn, mask)
+    for block in inner.layers:
+        seen = attend(block, *_heads(block.self_attn, _norm(block.input_layernorm, stream), turn))
         if block is inner.layers[-1]:
-            seen, stream = seen[rows, columns], stream[rows, columns]
+            seen, stream = seen[asked], stream[asked]
         stream = stream + block.self_attn.o_proj(seen)
         told = _norm(block.post_attention_layernorm, stream)
         stream = stream + block.mlp.down_proj(block.mlp.act_fn(block.mlp.gate_proj(told)) * block.mlp.up_proj(told))
@@ -117,7 +157,7 @@ def serves(net: nn.Module) -> bool:
     whole: Any = net
     own, blocks = type(net).__module__, list(whole.model.layers)
     parts = [part for one in blocks for part in (one, one.self_attn, one.mlp, *_norms(one))]
-    return all(
+    return whole.dtype in (torch.float32, torch.float64) and all(
         type(one).__module__ == own and not one.training and "forward" not in vars(one) and not _hooked(one)
         for one in (whole, whole.model, whole.model.norm, *parts)
     )
@@ -159,27 +199,64 @@ def _norm(module: Any, states: Tensor) -> Tensor:
     return _Normed.apply(states, module.weight, module.variance_epsilon)
 
 
-def _attended(attention: Any, told: Tensor, turn: tuple[Tensor, Tensor], mask: Mask) -> Tensor:
-    rows, tokens = told.shape[:2]
+def _heads(attention: Any, told: Tensor, turn: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values, turned to their positions."""
     query, key, value = (
-        made(told).view(rows, tokens, -1, attention.head_dim)
+        made(told).view(*told.shape[:2], -1, attention.head_dim)
         for made in (attention.q_proj, attention.k_proj, attention.v_proj)
     )
     if hasattr(attention, "q_norm"):
         query, key = _norm(attention.q_norm, query), _norm(attention.k_norm, key)
-    query, key = _Turned.apply(query, *turn), _Turned.apply(key, *turn)
+    return _Turned.apply(query, *turn), _Turned.apply(key, *turn), value
+
+
+def _attended(attention: Any, query: Tensor, key: Tensor, value: Tensor, mask: Mask) -> Tensor:
     groups = attention.num_key_value_groups
-    grouped = groups > 1 and (told.device.type == "cpu" or mask[0] is None)
+    grouped = groups > 1 and (query.device.type == "cpu" or mask[0] is None)
     if groups > 1 and not grouped:  # the fast kernels of a GPU know no groups beside a mask
         key, value = key.repeat_interleave(groups, 2), value.repeat_interleave(groups, 2)
     query, key, value = (one.transpose(1, 2) for one in (query, key, value))
     seen = scaled_dot_product_attention(
-        query,
-        key,
-        value,
-        attn_mask=mask[0],
-        is_causal=mask[1],
-        scale=attention.scaling,
-        enable_gqa=grouped,
+        query, key, value, attn_mask=mask[0], is_causal=mask[1], scale=attention.scaling, enable_gqa=grouped
     )
-    return seen.transpose(1, 2).reshape(rows, tokens, -1)
+    return seen.transpose(1, 2).flatten(2)
+
+
+def _arithmetic(net: Any) -> torch.dtype:
+    device = net.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else net.dtype
+
+
+def _lone(inputs: dict[str, Any]) -> bool:
+    """Whether every row is one text, from its first position on."""
+    return inputs.get("attention_mask") is None and inputs.get("position_ids") is None
+
+
+def _packs(net: Any) -> bool:
+    """Whether rows are to be packed: where there is a kernel for it, and it was tried once against padded rows."""
+    dtype = _arithmetic(net)
+    if not packed.has_kernel(net.device, dtype):
+        return False
+    known = _TRIED.setdefault(net, {})
+    if dtype not in known:
+        why = _differs(net)
+        if why:
+            log.warning("%s reads rows with their padding, since packed ones %s", type(net).__name__, why)
+        known[dtype] = not why
+    return known[dtype]
+
+
+def _differs(net: Any) -> str:
+    """How packed rows differ from padded ones, or "" where they do not: tried forward and backward, on a few tokens."""
+    ids, rows, columns = (torch.tensor(one, device=net.device) for one in ([[3, 4, 5, 6]] * 2, [0, 1, 1], [1, 0, 3]))
+    try:
+        with torch.enable_grad():
+            together = _packed(net, packed.pack(ids, rows, columns))
+            learns = [one for one in net.parameters() if one.requires_grad]
+            if learns:
+                torch.autograd.grad(together.sum(), learns, allow_unused=True)
+        with torch.no_grad():
+            apart = (_padded(net, rows, columns, {"input_ids": ids}) - together).abs().mean()
+    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+        return f"fail ({type(error).__name__}: {error})"
+    return "" if apart <= 2e-2 * together.abs().mean() else f"differ by {float(apart):.2g} in the mean"
