@@ -51,7 +51,6 @@ def run(seed: int, bucket: int | None, steps: int) -> dict[str, Any]:
     """One training: the loss on held-out rows, the share of padding, and seconds."""
     config = sft.Config(
         batch_size=speed_data.BATCH,
-        microbatch_size=speed_data.BATCH,
         max_steps=steps,
         learning_rate=3e-3,
         warmup_steps=20,

@@ -247,7 +247,7 @@ class Sampler:
     def _advance(self) -> None:
         """Let rows that have ended go, once there are a few, and feed the others' tokens."""
         going = [number for number, one in enumerate(self._live) if not one.stop]
-        if not going or (self._decoder.shrinks and 16 * len(going) <= 15 * len(self._live)):
+        if not going or (self._decoder.shrinks and 6 * len(going) <= 5 * len(self._live)):
             if not going:
                 self._live = []
                 self._decoder.clear()

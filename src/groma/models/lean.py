@@ -38,13 +38,15 @@ Product = tuple[Tensor, Tensor | None]
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """Weights of a block. `head_norms`: of queries and keys (Qwen3). `window`: how many places it sees (0: all)."""
+    """Weights of a block. `norm`, `mlp_norm`: None where they are in the products behind them. `head_norms`: of queries
+    and keys (Qwen3). `window`: how many places it sees (0: all).
+    """
 
-    norm: Tensor
+    norm: Tensor | None
     inputs: tuple[Product, ...]
     head_norms: tuple[Tensor, Tensor] | None
     out: Product
-    mlp_norm: Tensor
+    mlp_norm: Tensor | None
     gates: tuple[Product, ...]
     down: Product
     window: int
@@ -63,6 +65,7 @@ class Lean:
         fused = sum(one.nbytes for one in net.parameters()) <= FUSED
         self.layers = [_layer(one, fused) for one in inner.layers]
         self.rotary = inner.rotary_emb
+        self.least = torch.full((), self.eps, device=net.device)
         self._reach(64)
 
     @staticmethod
@@ -112,8 +115,12 @@ class Lean:
             states = states + linear(silu(gate).mul_(up), *layer.down)
         return self._normed(states, self.norm)
 
-    def _normed(self, states: Tensor, weight: Tensor) -> Tensor:
-        return rms_norm(states, [states.shape[-1]], weight, self.eps)
+    def _normed(self, states: Tensor, weight: Tensor | None) -> Tensor:
+        if states.dtype != torch.float32:  # torch's own sums in float32
+            return rms_norm(states, [states.shape[-1]], weight, self.eps)
+        norm = torch.linalg.vector_norm(states, dim=-1, keepdim=True)
+        unit = states * torch.addcmul(self.least, norm, norm, value=1 / states.shape[-1]).rsqrt_()
+        return unit if weight is None else unit.mul_(weight)
 
     def logits(self, states: Tensor) -> Tensor:
         return linear(states, *self.head)
@@ -158,17 +165,20 @@ def _mask(valid: Tensor | None, new: int, length: int, window: int, like: Tensor
 def _layer(block: Any, fused: bool) -> _Layer:
     attention, mlp = block.self_attn, block.mlp
     join: Callable[..., tuple[Product, ...]] = _joined if fused else _apart
+    norm, inputs = _norm_and(block.input_layernorm, join(attention.q_proj, attention.k_proj, attention.v_proj))
+    mlp_norm, gates = _norm_and(block.post_attention_layernorm, join(mlp.gate_proj, mlp.up_proj))
     norms = (attention.q_norm.weight, attention.k_norm.weight) if hasattr(attention, "q_norm") else None
     return _Layer(
-        block.input_layernorm.weight,
-        join(attention.q_proj, attention.k_proj, attention.v_proj),
-        norms,
-        _product(attention.o_proj),
-        block.post_attention_layernorm.weight,
-        join(mlp.gate_proj, mlp.up_proj),
-        _product(mlp.down_proj),
-        window_of(attention),
+        norm, inputs, norms, _product(attention.o_proj), mlp_norm, gates, _product(mlp.down_proj), window_of(attention)
     )
+
+
+def _norm_and(norm: Any, products: tuple[Product, ...]) -> tuple[Tensor | None, tuple[Product, ...]]:
+    """A norm's weight and the products behind it; where those were joined, and so copied, they take it in."""
+    if len(products) > 1:
+        return norm.weight, products
+    ((weight, bias),) = products
+    return None, ((weight * norm.weight, bias),)
 
 
 def window_of(attention: Any) -> int:
