@@ -36,19 +36,19 @@ format: $(READY)  ## mend what can be mended without thinking
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) $(PEERS)  ## every benchmark, one after the other, and the table of speeds, docs/speed.md; takes hours
+bench: $(READY) .venv-peers/.ready  ## every benchmark, one after the other, and the table of speeds, docs/speed.md; takes hours
 	@for file in benchmarks/*.py; do echo "$$file"; case "$$file" in \
 		*/scoring.py) OMP_NUM_THREADS=1 $(PEERS) "$$file" ;; \
 		*/agents_vs_inspect.py) OMP_NUM_THREADS=1 $(BIN)/python "$$file" --peer-python $(PEERS) ;; \
 		*) OMP_NUM_THREADS=1 $(BIN)/python "$$file" ;; esac || exit 1; done
 	@$(BIN)/python benchmarks/parts/speed_page.py
 
-$(PEERS): pyproject.toml
+.venv-peers/.ready: pyproject.toml
 	@echo "making the environment of the peers in .venv-peers, which ask for other versions than ours"
 	@$(PYTHON) -m venv .venv-peers
 	@$(PEERS) -m pip install --quiet --disable-pip-version-check torch==$$($(BIN)/python -c 'import torch; print(torch.__version__.partition("+")[0])') \
 		-e '.[peers]'
-	@touch $(PEERS)
+	@touch $@
 
 studies: $(READY)  ## what takes minutes: the main job, held against what it must show
 	$(BIN)/python -m pytest -m slow -q

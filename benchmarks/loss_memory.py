@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from parts import speed_data
 from parts.machine import command, machine, versions
@@ -60,7 +61,7 @@ def step(method: str, examples: int, bound: float | None, vocabulary: int) -> fl
         objective.reference_n2 = torch.zeros(len(pairs), 2)
     else:
         objective = sft.Answers([one for pair in pairs for one in pair.rows], sft.Config(loss_megabytes=bound))
-    before = peak()
+    before = psutil.Process().memory_info().rss / 2**20
     objective.sums(net, range(len(objective.tokens)))["loss"][0].backward()
     return peak() - before
 

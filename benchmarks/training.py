@@ -50,6 +50,8 @@ TARGETS = (
     Against("dpo, cached", "dpo, TRL precomputed", 3.5),
     Against("dpo", "dpo, bare loop", 0.8),
     Against("dpo", "dpo, TRL", 0.6, "peak_mb"),
+    Against("dpo", "dpo, TRL by eights", 0.0),
+    Against("dpo", "dpo, TRL by eights", 0.6, "peak_mb"),
     Against("sft, two threads", "sft", 1.7),
 )
 SIDES = tuple(dict.fromkeys(side for one in TARGETS for side in (one.ours, one.other)))

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import Tensor
 
+from groma.formats.errors import BadInput
 from groma.formats.examples import Demonstration, Preference, read_examples
 from groma.formats.messages import Message
 from groma.formats.whole import write_whole
@@ -187,6 +188,23 @@ class TestReference:
         assert groups[1:] == [5] and len(list(tmp_path.iterdir())) == 2, "other weights have a file of their own"
         self.first(load(tiny_model("llama")), tmp_path, max_length=200)
         assert groups[2:] == [1] and len(list(tmp_path.iterdir())) == 2, "a limit that cuts nothing changes nothing"
+        self.first(load(tiny_model("llama")), tmp_path, seed=5)
+        assert groups[3:] == [1], "other batches of the same pairs are found, too"
+
+    def test_what_is_new_is_computed_and_kept_beside_the_rest(
+        self, model: Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        config = dpo.Config()
+        pairs = tokens.preferences(model, PAIRS, config).rows
+        some = reference.logprobs(model.net, pairs[:3], [[0, 1]], config, tmp_path)
+        assert some[2].isnan().all() and not some[:2].isnan().any()
+        true = reference.logprobs(model.net, pairs, [[0, 1], [2, 3, 4]], config)
+        for _ in range(2):
+            found = reference.logprobs(model.net, pairs, [[4, 0], [1], [2, 3]], config, tmp_path)
+            torch.testing.assert_close(found, true, atol=1e-5, rtol=1e-5)
+        with caplog.at_level(logging.INFO):
+            reference.logprobs(model.net, pairs, [[4, 0], [1], [2, 3]], config, tmp_path)
+        assert "of 5 pairs read" in caplog.text
 
     @pytest.mark.parametrize("damage", ["other values", "torn"])
     def test_a_damaged_cache_is_not_believed(
@@ -200,7 +218,9 @@ class TestReference:
         if damage == "torn":
             file.write_bytes(file.read_bytes()[:-7])
         else:
-            write_whole(file, save({"logprobs": true + 1.0}))
+            held = load_file(file)
+            held["logprobs"][-1] += 1.0  # of the second batch: that the first agrees with the model is not enough
+            write_whole(file, save(held))
         with caplog.at_level(logging.WARNING):
             assert torch.equal(reference.logprobs(model.net, pairs, groups, config, tmp_path), true)
         assert "computed anew" in caplog.text
@@ -286,3 +306,12 @@ class TestSharedPrompts:
 
 
 CONFIG = dpo.Config()
+
+
+def test_a_resumed_run_reads_prompts_as_it_began(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = dpo.Config(batch_size=2, max_steps=3, learning_rate=1e-3)
+    steps = dpo.train(model, PAIRS, config)
+    state = next(steps).state
+    monkeypatch.setattr(dpo, "sharing", lambda net, pairs: (False, {}))
+    with pytest.raises(BadInput, match="read prompts once, and this one would not"):
+        next(dpo.train(model, PAIRS, config, state))

@@ -14,10 +14,11 @@ from torch import Tensor
 from groma.formats.errors import BadConfig, BadInput
 from groma.formats.examples import Demonstration, Preference
 from groma.formats.messages import Message
-from groma.methods import dpo, sft
+from groma.methods import adapters, dpo, sft
 from groma.methods.checkpoint import load_state, save_state
 from groma.methods.state import State, Step
 from groma.models.load import Model, load
+from groma.models.turns import fingerprint
 
 WORDS = ("the", "hello there", "it is in the end", "no", "on and on and on, the answer", "yes", "what", "an hour")
 SHOWN = [Demonstration((Message("user", f"say {word}"),), (Message("assistant", word),)) for word in WORDS]
@@ -227,6 +228,31 @@ class TestEvaluation:
         (step,) = dpo.train(model, PREFERRED[:4], config, evaluation=PREFERRED[4:])
         assert step.evaluation is not None
         assert step.evaluation["loss"] == pytest.approx(0.693147, abs=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["qwen3", "gemma3", "mistral", "mixtral", "gpt2"])
+@pytest.mark.parametrize("lora_rank", [None, 4])
+def test_every_architecture_learns_in_mixed_precision(
+    tiny_model: Callable[..., Path], architecture: str, lora_rank: int | None
+) -> None:
+    options: dict[str, Any] = {"batch_size": 8, "max_steps": 2, "learning_rate": 1e-3, "lora_rank": lora_rank}
+    rough = run(sft, load(tiny_model(architecture)), SHOWN, precision="bfloat16", **options)
+    exact = run(sft, load(tiny_model(architecture)), SHOWN, **options)
+    for one, other in zip(rough, exact, strict=True):
+        for name in ("loss", "grad_norm"):
+            assert one.metrics[name] == pytest.approx(other.metrics[name], rel=0.03), name
+
+
+def test_adapters_that_are_folded_in_make_other_weights(tiny_model: Callable[..., Path]) -> None:
+    """An engine that kept what the old ones had read would go on with it."""
+    model = load(tiny_model("llama"))
+    steps = sft.train(model, SHOWN, sft.Config(lora_rank=4, max_steps=2, learning_rate=1e-2))
+    next(steps)
+    adapters.merge(model.net)
+    before = fingerprint(model.net)
+    adapters.attach(model.net, sft.Config(lora_rank=4))
+    adapters.merge(model.net)
+    assert fingerprint(model.net) != before
 
 
 @pytest.mark.parametrize("architecture", ["qwen3", "gemma3", "mistral", "gpt2"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from groma.models import packed, straight
+from groma.models import lean, packed, straight
 from groma.models.load import load
 from groma.models.shared import inputs, lay
 
@@ -19,30 +21,48 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("llama", {"num_key_value_heads": 1}),
     ("llama", {"attention_bias": True, "tie_word_embeddings": False}),
     ("mistral", {"sliding_window": 5}),
+    ("qwen2", {"use_sliding_window": True, "sliding_window": 5, "max_window_layers": 1}),
     ("qwen3", {}),
 ]
+TINY = {
+    "num_hidden_layers": 2,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
 PLACES = torch.tensor([0, 0, 1, 2, 2, 2]), torch.tensor([8, 3, 0, 10, 4, 9])
 
 
 def fresh(tiny_model: Callable[..., Path], architecture: str, sizes: dict[str, Any]) -> Any:
-    net = load(tiny_model(architecture, **sizes)).net.float().eval()
     torch.manual_seed(1)
+    net: Any
+    if architecture == "qwen2":  # whose tokenizer brings words of its own, and none is needed here
+        net = Qwen2ForCausalLM(Qwen2Config(vocab_size=272, **TINY, **sizes)).eval()
+    else:
+        net = load(tiny_model(architecture, **sizes)).net.float().eval()
     for weight in net.parameters():  # norms that are all ones, and biases that are none, would hide mistakes
         weight.data += 0.1 * torch.randn_like(weight)
     return net
 
 
-def told(net: Any, given: dict[str, Any], fast: bool) -> tuple[Tensor, dict[str, Tensor]]:
-    """Logits at PLACES, and the gradients of a sum of them that weighs each one otherwise."""
+def told(
+    net: Any, given: dict[str, Any], fast: bool, mixed: torch.dtype | None = None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Logits at PLACES, and the gradients of a sum of them that weighs each one otherwise.
+
+    mixed: type of the products in the forward pass; the backward pass stands outside of it, as in training.
+    """
     net.zero_grad()
-    if fast:
-        states = straight.states(net, *PLACES, given)
-        assert states is not None
-        logits = straight.logits(net, states)
-    else:
-        logits = net(**given).logits[PLACES]
-    (logits * torch.linspace(-1, 1, logits.numel()).view_as(logits)).sum().backward()
-    return logits.detach(), {name: weight.grad.clone() for name, weight in net.named_parameters()}
+    with torch.autocast("cpu", dtype=mixed, enabled=mixed is not None):
+        if fast:
+            states = straight.states(net, *PLACES, given)
+            assert states is not None
+            logits = straight.logits(net, states)
+        else:
+            logits = net(**given).logits[PLACES]
+    (logits.float() * torch.linspace(-1, 1, logits.numel()).view_as(logits)).sum().backward()
+    return logits.detach().float(), {name: weight.grad.clone() for name, weight in net.named_parameters()}
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -71,11 +91,10 @@ def test_under_mixed_precision_too(tiny_model: Callable[..., Path], shared: bool
         ids[1::2, :4] = ids[::2, :4]
         given = inputs(net, lay([list(ids[at : at + 2]) for at in (0, 2, 4)] if shared else [[one] for one in ids[:3]]))
         exact, wanted = told(net, given, fast=False)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            for fast in (False, True):
-                found, grads = told(net, given, fast)
-                apart[int(fast), 0] += (found - exact).abs().mean()
-                apart[int(fast), 1] += sum((grads[name] - grad).abs().mean() for name, grad in wanted.items())
+        for fast in (False, True):
+            found, grads = told(net, given, fast, torch.bfloat16)
+            apart[int(fast), 0] += (found - exact).abs().mean()
+            apart[int(fast), 1] += sum((grads[name] - grad).abs().mean() for name, grad in wanted.items())
     assert (apart > 0).all() and (apart[1] < 1.2 * apart[0]).all(), apart
 
 
@@ -160,7 +179,46 @@ def test_it_is_not_taken_where_something_may_stand_between(tiny_model: Callable[
         handle.remove()
     net.model.layers[0].mlp.forward = lambda states: states
     assert states(net) is None
-    assert states(fresh(tiny_model, "gpt2", {})) is None
+    del net.model.layers[0].mlp.forward
+    assert states(net) is not None
+
+
+@pytest.mark.parametrize("change", ["attention", "fewer layers", "one layer twice", "hooks on all"])
+def test_neither_fast_path_is_taken_where_the_network_does_otherwise(
+    tiny_model: Callable[..., Path], change: str
+) -> None:
+    net, handle = fresh(tiny_model, "llama", {}), None
+    assert straight.serves(net) and lean.serves(net)
+    if change == "attention":
+        net.config._attn_implementation = "somebodys"
+    elif change == "fewer layers":
+        net.config.num_hidden_layers -= 1
+    elif change == "one layer twice":
+        net.model.layers[1] = net.model.layers[0]
+    else:
+        handle = nn.modules.module.register_module_forward_hook(lambda module, args, output: None)
+    try:
+        assert not straight.serves(net) and not lean.serves(net)
+    finally:
+        if handle is not None:
+            handle.remove()
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "gemma3", "mixtral"])
+def test_other_networks_take_their_own_forward_pass_and_say_so(
+    tiny_model: Callable[..., Path], caplog: pytest.LogCaptureFixture, architecture: str
+) -> None:
+    net = fresh(tiny_model, architecture, {})
+    with caplog.at_level("INFO"):
+        assert states(net) is None and states(net) is None
+    assert [f"{type(net).__name__} takes its own forward pass" in one for one in caplog.messages] == [True]
+
+
+def test_the_kernel_takes_what_it_is_given() -> None:
+    """A stand-in is called in the tests; that the call fits torch's own function is seen from its signature."""
+    bound = inspect.signature(packed.varlen_attn).bind(*range(7), scale=1.0, window_size=(-1, 0), enable_gqa=True)
+    names = ["query", "key", "value", "cu_seq_q", "cu_seq_k", "max_q", "max_k", "scale", "window_size", "enable_gqa"]
+    assert list(bound.arguments) == names
 
 
 def test_what_wraps_a_product_is_called(tiny_model: Callable[..., Path]) -> None:

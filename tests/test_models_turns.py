@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from groma.formats.errors import BadConfig
 from groma.formats.messages import Message
 from groma.formats.requests import Generate, Reply
+from groma.models.decode import Decoder
 from groma.models.engine import LocalEngine
 from groma.models.generate import Row, Sampled, sample
 from groma.models.load import load
@@ -36,11 +39,17 @@ def llama(tiny_model: TinyModel) -> Model:
 
 @contextmanager
 def counting(model: Model) -> Iterator[list[int]]:
-    """How many tokens each forward pass reads, padding included."""
+    """How many tokens each forward pass reads, padding included. No hook: what was read before one is forgotten."""
     read: list[int] = []
-    hook = model.net.get_input_embeddings().register_forward_hook(lambda _, told, out: read.append(told[0].numel()))
-    yield read
-    hook.remove()
+    forward = Decoder._forward
+
+    def counted(self: Decoder, ids: Tensor, *more: Any) -> Tensor:
+        read.append(ids.numel())
+        return forward(self, ids, *more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Decoder, "_forward", counted)
+        yield read
 
 
 def talk(model: Model, turns: Turns | None, rounds: int = 3, temperature: float = 0.0) -> list[list[Sampled]]:
@@ -168,3 +177,18 @@ def test_the_engine_goes_on_with_conversations_through_the_chat_template(llama: 
     assert len(engines[0]._turns) == 0
     with pytest.raises(BadConfig, match="kept_bytes is -1"):
         LocalEngine(llama, kept_bytes=-1)
+
+
+def test_what_was_read_before_a_hook_is_forgotten(llama: Model) -> None:
+    turns, ids = Turns(llama.net), tuple(llama.tokenizer.encode(TEXTS[1]))
+    (first,) = sample(llama, [Row(ids, max_tokens=6, seed=1)], turns=turns)
+    row = Row((*ids, *first.token_ids, 5), max_tokens=2, seed=1)
+    hook = llama.net.model.layers[0].register_forward_hook(lambda module, args, output: output * 1.5)
+    try:
+        (kept,), (fresh,) = sample(llama, [row], turns=turns), sample(llama, [row])
+        assert kept.logprobs == pytest.approx(fresh.logprobs, abs=1e-5)
+    finally:
+        hook.remove()
+    (after,) = sample(llama, [row], turns=turns)
+    assert after.logprobs == pytest.approx(sample(llama, [row])[0].logprobs, abs=1e-5)
+    assert after.logprobs != pytest.approx(kept.logprobs, abs=1e-2)

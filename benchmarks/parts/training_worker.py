@@ -107,12 +107,17 @@ def peer_sft(folder: Path, batches: int, **options: Any) -> Timed:
     return Timed(clock.seconds, sum(len(f"{asked} {said}".split()) + 1 for asked, said in data))
 
 
-def peer_dpo(folder: Path, batches: int, precomputed: bool = False) -> Timed:
+def peer_dpo(folder: Path, batches: int, precomputed: bool = False, eights: bool = False) -> Timed:
+    """eights: eight pairs at a time, as many as ours, and a step after two of them."""
     data = pairs(BATCH * batches)
     rows = Dataset.from_list([{"prompt": f"{a} ", "chosen": good, "rejected": bad} for a, good, bad in data])
     clock, begun = Clock(), time.perf_counter()
     made = DPOConfig(
-        **_plain("dpo"), per_device_train_batch_size=BATCH, max_length=None, precompute_ref_log_probs=precomputed
+        **_plain("dpo"),
+        per_device_train_batch_size=8 if eights else BATCH,
+        gradient_accumulation_steps=BATCH // 8 if eights else 1,
+        max_length=None,
+        precompute_ref_log_probs=precomputed,
     )
     trainer = DPOTrainer(
         LlamaForCausalLM.from_pretrained(folder),
@@ -223,6 +228,7 @@ SIDES: dict[str, Callable[[Path, int], Timed]] = {
     "dpo, cached": lambda folder, batches: ours_dpo(folder, batches, cached=True),
     "dpo, bare loop": bare_dpo,
     "dpo, TRL": peer_dpo,
+    "dpo, TRL by eights": lambda folder, batches: peer_dpo(folder, batches, eights=True),
     "dpo, TRL precomputed": lambda folder, batches: peer_dpo(folder, batches, precomputed=True),
 }
 

@@ -62,7 +62,8 @@ def merge(net: nn.Module) -> None:
     for name, layer in list(net.named_modules()):
         if isinstance(layer, LoraLayer):
             base: Any = layer.get_base_layer()
-            base.weight.data += _delta(layer).to(base.weight.dtype)
+            with torch.no_grad():  # not `.data`: what is kept of the old weights is known by their version
+                base.weight.add_(_delta(layer).to(base.weight.dtype))
             parent, _, own = name.rpartition(".")
             setattr(net.get_submodule(parent), own, base)
     for weight in net.parameters():

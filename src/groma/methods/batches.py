@@ -7,7 +7,7 @@ Rows of like length pad little. So the shuffled epoch is cut into windows of `bu
 length and cut into as many parts as a batch has groups of eight; a batch takes one group of neighbours, drawn by
 chance, out of every part, and all batches are shuffled. So every batch holds short and long rows: batches of one length
 alone would give the tokens of short answers more weight, and where length goes with the kind of task, each would pull
-its own way (on Vale 3 % of the held-out loss). A window is at most a quarter of the epoch, or the groups of a small
+its own way. A window is at most a quarter of the epoch, or the groups of a small
 data set would be the same in every epoch. A batch is then split into microbatches, longest first; its order changes the
 gradient by rounding only.
 """

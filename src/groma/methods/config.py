@@ -49,7 +49,7 @@ class Config:
     """Examples (pairs, for preferences) per optimiser step; the last batch of an epoch may be smaller."""
     microbatch_size: int | None = None
     """Examples that go through the network at once; divides batch_size. None: as many of like length as
-    microbatch_tokens allows or, without that, the largest divisor up to 8."""
+    microbatch_tokens allows or, without that, the largest divisor up to 8 (larger groups are padded more)."""
     microbatch_tokens: int | None = None
     """Tokens that go through the network at once, padding among them: long rows then come in smaller groups, and memory
     is bounded whatever their length. None: no bound."""

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from groma.formats.errors import BadInput
 from groma.formats.examples import Preference
 from groma.methods import adapters, batches, digests, processes, reference, tokens, training
 from groma.methods import config as options
@@ -129,13 +130,18 @@ def _steps(net: PreTrainedModel, job: Job[Pairs], state: State | None, cache: Pa
     if learn.config.prompts == "shared":
         shared, told = sharing(net, learn.pairs)
         notes |= told
+        if state is not None and bool(state.kept["shared"]) != shared:
+            raise BadInput(
+                f"the saved run read prompts {'for each answer' if shared else 'once'}, and this one would not",
+                expected="the network, the attention and the versions that the run began with",
+            )
         for one in (learn, *([other] if other is not None else [])):
             one.lay(shared)
     if state is not None:
-        kept = state.kept
+        kept = dict(state.kept)
     else:
         adapters.merge(net)
-        kept = {}
+        kept = {"shared": torch.tensor(learn.shared)}
         with plain() if processes.here().shards else nullcontext():  # as the shards will be asked
             kept["train"] = learn.scored(net, Batches(learn.lengths, config).first_epoch(), cache)
             if other is not None:

@@ -2,18 +2,23 @@
 
 They come from the network as it is, adapters of an earlier run folded in, with dropout off, in the type of arithmetic,
 the batches, the padding and the sharing of prompts in which the first epoch will run, so that the loss of the first
-step is ln 2 to the last bit. A file of the cache is known by the weights, the token rows (which hold what the
-tokenizer, the longest length and the truncation made of the data), the batches and the arithmetic; before it is used,
-its first batch is computed afresh. Several processes each compute a part; the first alone reads and writes the cache.
+step is ln 2 to the last bit. A file of the cache is known by the weights and the arithmetic, and holds a pair by its
+token rows (which are what the tokenizer, the longest length and the truncation made of it): another seed, or more
+data, computes what is new. What was computed in another batch is the same up to rounding. Before a file is used, its
+digest is checked, and the first batch that it holds is computed afresh. Several processes each compute a part; the
+first alone reads and writes the cache.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -47,13 +52,15 @@ def logprobs(
     shared: whether what both sides begin with is read once, as it will be in training.
     """
     together = processes.here()
-    cached = together.from_first(lambda: _cached(net, pairs, groups, config, folder, shared))
-    if isinstance(cached, Tensor):
-        return cached
-    values = _computed(net, pairs, groups, config, shared, together)
-    if cached is not None and together.first:
-        write_whole(cached, save({"logprobs": values}))
-    return values
+    known = together.from_first(lambda: _cached(net, pairs, groups, config, folder, shared))
+    missing = [group for group in groups if known[list(group)].isnan().any()]
+    if missing:
+        fresh = _computed(net, pairs, missing, config, shared, together)
+        known = torch.where(known.isnan(), fresh, known)
+    known[sorted(set(range(len(pairs))) - {index for group in groups for index in group})] = math.nan
+    if missing and folder is not None and together.first:
+        _write(_file(folder, net, config), pairs, known)
+    return known
 
 
 def _cached(
@@ -63,28 +70,33 @@ def _cached(
     config: Config,
     folder: Path | None,
     shared: bool,
-) -> Tensor | Path | None:
-    """The values that are kept in `folder`, or else the file to keep them in."""
+) -> Tensor:
+    """The values that are kept in `folder`, (pairs, 2); NaN where none is."""
+    unknown = torch.full((len(pairs), 2), math.nan)
     if folder is None:
-        return None
-    file = folder / f"{_key(net, pairs, groups, config, shared)}.safetensors"
-    cached = _read(file, len(pairs))
-    if cached is None:
-        return file
-    fresh, known = next(_scored(net, pairs, groups[:1], config, shared)), cached[list(groups[0])]
-    if not torch.allclose(fresh, known, rtol=TOLERANCE, atol=TOLERANCE):
-        worst = (fresh - known).abs().max()
+        return unknown
+    file = _file(folder, net, config)
+    kept = _read(file)
+    found = torch.stack([kept.get(_name(pair), unknown[0]) for pair in pairs])
+    whole = next((list(group) for group in groups if not found[list(group)].isnan().any()), None)
+    if whole is None:
+        return unknown
+    fresh = next(_scored(net, pairs, [whole], config, shared))
+    if not torch.allclose(fresh, found[whole], rtol=TOLERANCE, atol=TOLERANCE):
+        worst = (fresh - found[whole]).abs().max()
         log.warning("%s does not agree with the model (by up to %g nats): computed anew", file, worst)
-        return file
-    log.info("reference log-probabilities of %d pairs read from %s", len(pairs), file)
-    return cached
+        return unknown
+    log.info("reference log-probabilities of %d pairs read from %s", int((~found.isnan()).all(1).sum()), file)
+    return found
 
 
-def _key(net: nn.Module, pairs: Sequence[Pair], groups: Sequence[Sequence[int]], config: Config, shared: bool) -> str:
-    rows = digests.of_arrays(array for pair in pairs for row in pair.rows for array in (row.ids, row.learned))
-    order = [list(group) for group in groups]
-    arithmetic = [str(training.arithmetic(net, config)), str(config.loss_megabytes), shared]
-    return digest(digests.of_weights(net), rows, order, arithmetic)
+def _file(folder: Path, net: nn.Module, config: Config) -> Path:
+    return folder / f"{digest(digests.of_weights(net), str(training.arithmetic(net, config)))}.safetensors"
+
+
+def _name(pair: Pair) -> bytes:
+    """By what a pair is found: a digest of its rows."""
+    return bytes.fromhex(digests.of_arrays(array for row in pair.rows for array in (row.ids, row.learned)))
 
 
 def _computed(
@@ -100,10 +112,7 @@ def _computed(
     watched = told(mine, "reference log-probabilities, batches", log)
     for group, scored in zip(mine, _scored(net, pairs, watched, config, shared), strict=True):
         values[list(group)] = scored
-    values = together.added(values)
-    absent = sorted(set(range(len(pairs))) - {index for group in groups for index in group})
-    values[absent] = float("nan")
-    return values
+    return together.added(values)
 
 
 def _scored(
@@ -114,13 +123,30 @@ def _scored(
             yield pair_logprobs(net, [pairs[index] for index in group], config, shared=shared).cpu()
 
 
-def _read(file: Path, count: int) -> Tensor | None:
-    """The cached values, or None where there are none that can be read."""
+def _read(file: Path) -> dict[bytes, Tensor]:
+    """The cached values by pair; none where there is no file that can be read."""
     if not file.exists():
-        return None
+        return {}
     try:
-        values = load_file(file)["logprobs"]
-    except (SafetensorError, KeyError, OSError) as error:
+        held = load_file(file)
+        names, values = held["pairs"].numpy(), held["logprobs"]
+        if values.shape != (len(names), 2) or held["digest"].tolist() != _digest(names, values):
+            raise ValueError("its values are not those that were written")
+    except (SafetensorError, KeyError, OSError, ValueError) as error:
         log.warning("%s cannot be read (%s): computed anew", file, error)
-        return None
-    return values if values.shape == (count, 2) else None
+        return {}
+    return {name.tobytes(): value for name, value in zip(names, values, strict=True)}
+
+
+def _write(file: Path, pairs: Sequence[Pair], values: Tensor) -> None:
+    """Put what is known of `pairs` beside what the file holds of others."""
+    told = {_name(pair): value for pair, value in zip(pairs, values, strict=True) if not value.isnan().any()}
+    held = _read(file) | told
+    names = np.frombuffer(b"".join(held), dtype=np.uint8).reshape(len(held), -1).copy()
+    logprobs = torch.stack(list(held.values()))
+    told_by = torch.tensor(_digest(names, logprobs), dtype=torch.uint8)
+    write_whole(file, save({"pairs": torch.from_numpy(names), "logprobs": logprobs, "digest": told_by}))
+
+
+def _digest(names: NDArray[np.uint8], values: Tensor) -> list[int]:
+    return list(bytes.fromhex(digests.of_arrays([names, values.numpy()])))

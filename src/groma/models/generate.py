@@ -26,7 +26,7 @@ BATCH_TOKENS = 1 << 16
 
 REFILL = 8
 """New rows are read when they are at least this part of the rows at work: read one by one they cost more than places
-that stand empty (benchmarks/sampling.py)."""
+that stand empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,14 +30,16 @@ from groma.models import straight
 log = logging.getLogger(__name__)
 _FAST: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 _WARNED: WeakSet[nn.Module] = WeakSet()
-BYTES = 12
-"""What one logit takes at its peak: float32 for itself, for its log-probability, and for the gradient."""
+BYTES, ENTROPY_BYTES = 12, 8
+"""What one logit takes at its peak: float32 for itself, for its log-probability, and for the gradient; and what the
+entropy takes beside that: probabilities, and their product with the log-probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a network tells of given tokens: log-probability in nats (tokens,), differentiable; whether each is the one
-    that it holds likeliest (tokens,); and the entropy of what it expected instead (tokens,), in nats, where asked for.
+    """What a network tells of given tokens: log-probability in nats (tokens,), differentiable (once); whether each is
+    the one that it holds likeliest (tokens,); and the entropy of what it expected instead (tokens,), in nats, where
+    asked for.
     """
 
     logprobs_N: Tensor
@@ -69,7 +71,7 @@ def tell(
 
     megabytes: that logits and their gradients may take at a time, whatever their number; None: no bound.
     """
-    most = _most(net, megabytes)
+    most = _most(net, megabytes, BYTES + entropy * ENTROPY_BYTES)
     if len(ids_N) <= most or not _bounds(net):
         return _told(logits_at(net, rows, columns, **inputs), ids_N, entropy)
     parts: list[Told] = []
@@ -134,13 +136,13 @@ def _slice(
     return told.logprobs_N, told.likeliest_N, told.entropy_N
 
 
-def _most(net: nn.Module, megabytes: float | None) -> float:
+def _most(net: nn.Module, megabytes: float | None, each: int) -> float:
     """How many positions' logits fit into `megabytes`; at least one."""
     if megabytes is None:
         return float("inf")
     inner = whole(net)
     words = inner.config.get_text_config().vocab_size if inner is not None else None
-    return max(int(megabytes * 2**20) // (BYTES * words), 1) if words else float("inf")
+    return max(int(megabytes * 2**20) // (each * words), 1) if words else float("inf")
 
 
 def _bounds(net: nn.Module) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
+from torch.nn.modules import module as modules
 from transformers import (
     LlamaForCausalLM,
     MistralForCausalLM,
@@ -26,6 +27,8 @@ from transformers import (
 from groma.models.cache import RowCache
 
 FAMILY = (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
+ATTENTION = ("sdpa", "eager", "flash_attention_2")
+"""Kinds of attention that compute the same; one that somebody registered may not."""
 ROPES = ("default", "linear", "llama3")
 """Rotations that depend on nothing but the position; the others change with the length of the text."""
 
@@ -214,7 +217,7 @@ def _products(states: Tensor, products: tuple[Product, ...]) -> Tensor:
 
 def serves(net: PreTrainedModel) -> bool:
     """Whether every module is one that such a network is made of, with nothing put before, behind or around it."""
-    if type(net) not in FAMILY:
+    if not whole_family(net):
         return False
     whole: Any = net
     config, inner = whole.config, whole.model
@@ -228,6 +231,28 @@ def serves(net: PreTrainedModel) -> bool:
         known = type(one).__module__ in (own, "torch.nn.modules.container", "transformers.activations")
         if type(one) not in kinds or not (known or type(one) in (nn.Linear, nn.Embedding, nn.SiLU)):
             return False
-        if one._forward_hooks or one._forward_pre_hooks or "forward" in vars(one) or one.training:
+        if dressed(one):
             return False
     return all(type(one) is nn.Parameter and one.device == net.device for one in net.parameters())
+
+
+def whole_family(net: nn.Module) -> bool:
+    """Whether `net` is one of the family that runs each of its blocks once, with an attention that is known, and no
+    hooks are on all modules there are.
+    """
+    if type(net) not in FAMILY:
+        return False
+    whole: Any = net
+    blocks, watched = list(whole.model.layers), (modules._global_forward_hooks, modules._global_forward_pre_hooks)
+    return (
+        whole.config._attn_implementation in ATTENTION
+        and len(blocks) == len(set(blocks)) == whole.config.num_hidden_layers
+        and not any(watched)
+        and not any((modules._global_backward_hooks, modules._global_backward_pre_hooks))
+    )
+
+
+def dressed(module: nn.Module) -> bool:
+    """Whether calling `module` is more than its class's forward pass: hooks, another `forward`, dropout."""
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+    return any(hooks) or "forward" in vars(module) or module.training

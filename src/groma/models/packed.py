@@ -13,8 +13,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.attention.varlen import varlen_attn
 from torch.nn.functional import pad, scaled_dot_product_attention
+
+try:
+    from torch.nn.attention.varlen import varlen_attn
+except ImportError:  # a torch before 2.10
+    varlen_attn = None  # type: ignore[assignment]
 
 HALF = (torch.bfloat16, torch.float16)
 
@@ -46,7 +50,7 @@ def pack(ids_RT: Tensor, rows: Tensor, columns: Tensor) -> Texts:
 
 def has_kernel(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether attention over such texts is one call there."""
-    return device.type == "cuda" and dtype in HALF
+    return varlen_attn is not None and device.type == "cuda" and dtype in HALF
 
 
 def attend(

@@ -51,7 +51,7 @@ class Turns:
         return len(self._rows)
 
     def check(self) -> None:
-        """Forget everything where the weights are not what they were. To be called before anything is looked up."""
+        """Forget everything where weights or hooks are not what they were. To be called before a look-up."""
         now = fingerprint(self._net)
         if now != self._weights:
             self._weights = now
@@ -108,5 +108,9 @@ def _keys(ids: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def fingerprint(net: PreTrainedModel) -> int:
-    """Changes with every change of the weights in place (an optimiser's step) and with every exchange of a tensor."""
-    return hash(tuple((one.data_ptr(), one._version) for one in net.parameters()))
+    """Changes with every change of the weights in place (an optimiser's step), with every exchange of a tensor, and
+    with every hook that is put on or taken off.
+    """
+    weights = tuple((one.data_ptr(), one._version) for one in net.parameters())
+    hooks = tuple(tuple((*one._forward_pre_hooks, *one._forward_hooks)) for one in net.modules())
+    return hash((weights, hooks))
