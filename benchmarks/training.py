@@ -101,7 +101,7 @@ def main() -> None:
     if options.only and RESULT.is_file():
         known = json.loads(RESULT.read_text(encoding="utf-8"))
         kept = [one for one in known["ratios"] if one["ours"] not in options.only]
-        found = {**known, "ratios": [*kept, *found["ratios"]], "again": found}
+        found = {**known, "ratios": [*kept, *found["ratios"]], "again": [*known.get("again", []), found]}
     RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     for row in found["ratios"]:
         print(f"{row['ours']} / {row['other']}, {row['what']}: {row['ratio']['median']:.2f} (aim {row['aim']:g})")

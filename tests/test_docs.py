@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,12 @@ def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert target.startswith("http") or ((ROOT / page).parent / target).exists(), target
+
+
+def test_the_page_of_speeds_is_what_was_measured() -> None:
+    spec = spec_from_file_location("speed_page", ROOT / "benchmarks" / "parts" / "speed_page.py")
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run python benchmarks/parts/speed_page.py"
+    assert "was not run" not in module.page()
