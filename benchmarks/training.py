@@ -78,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--batches", type=int, default=24)
-    parser.add_argument("--only", nargs="+", metavar="SIDE", choices=SIDES, help="ratios of these, beside those known")
+    parser.add_argument("--only", nargs="+", metavar="SIDE", choices=sorted({one.ours for one in TARGETS}))
     options = parser.parse_args()
     wanted = [one for one in TARGETS if not options.only or one.ours in options.only]
     measuring = dict.fromkeys(side for one in wanted for side in (one.ours, one.other))
@@ -100,6 +100,8 @@ def main() -> None:
     }
     if options.only and RESULT.is_file():
         known = json.loads(RESULT.read_text(encoding="utf-8"))
+        if (known["batches"], known["versions"]) != (found["batches"], found["versions"]):
+            raise SystemExit("what is known was measured with other batches or versions: measure all of it again")
         kept = [one for one in known["ratios"] if one["ours"] not in options.only]
         found = {**known, "ratios": [*kept, *found["ratios"]], "again": [*known.get("again", []), found]}
     RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

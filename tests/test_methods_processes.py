@@ -97,7 +97,7 @@ def assert_same(found: dict[str, Any], expected: dict[str, Any], begin: int = 0)
 def assert_the_reference_is_found(folder: Path, expected: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     """What two processes kept is read by one."""
     before = {file: file.stat().st_mtime_ns for file in (folder / "cache").iterdir()}
-    assert len(before) == 1  # of the training pairs and of those for evaluation
+    assert len(before) == 2  # of the training pairs, and of those for evaluation
     caplog.clear()
     with caplog.at_level("INFO", logger="groma"):
         assert_same(together.trained("dpo", folder / "model"), expected)

@@ -214,6 +214,7 @@ def test_other_networks_take_their_own_forward_pass_and_say_so(
     assert [f"{type(net).__name__} takes its own forward pass" in one for one in caplog.messages] == [True]
 
 
+@pytest.mark.skipif(packed.varlen_attn is None, reason="this torch has no attention for texts of unlike length")
 def test_the_kernel_takes_what_it_is_given() -> None:
     """A stand-in is called in the tests; that the call fits torch's own function is seen from its signature."""
     bound = inspect.signature(packed.varlen_attn).bind(*range(7), scale=1.0, window_size=(-1, 0), enable_gqa=True)

@@ -130,7 +130,7 @@ def _steps(net: PreTrainedModel, job: Job[Pairs], state: State | None, cache: Pa
     if learn.config.prompts == "shared":
         shared, told = sharing(net, learn.pairs)
         notes |= told
-        if state is not None and bool(state.kept["shared"]) != shared:
+        if state is not None and bool(state.kept.get("shared", shared)) != shared:
             raise BadInput(
                 f"the saved run read prompts {'for each answer' if shared else 'once'}, and this one would not",
                 expected="the network, the attention and the versions that the run began with",

@@ -2,11 +2,11 @@
 
 They come from the network as it is, adapters of an earlier run folded in, with dropout off, in the type of arithmetic,
 the batches, the padding and the sharing of prompts in which the first epoch will run, so that the loss of the first
-step is ln 2 to the last bit. A file of the cache is known by the weights and the arithmetic, and holds a pair by its
-token rows (which are what the tokenizer, the longest length and the truncation made of it): another seed, or more
-data, computes what is new. What was computed in another batch is the same up to rounding. Before a file is used, its
-digest is checked, and the first batch that it holds is computed afresh. Several processes each compute a part; the
-first alone reads and writes the cache.
+step is ln 2 to the last bit. The cache knows a pair by its token rows (which are what the tokenizer, the longest length
+and the truncation made of it), under the weights, their configuration, the attention, the arithmetic and the sharing:
+with another seed or more data, only batches in which a pair is new are computed, and what another batch gave is the
+same up to rounding. What one run computed is one file. Before files are believed, their digests are checked, and the
+first batch that they hold is computed afresh. Several processes each compute a part; the first alone reads and writes.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from groma.methods.forward import pair_logprobs
 from groma.methods.processes import Processes
 from groma.methods.progress import told
 from groma.methods.tokens import Pair
+from groma.models.head import whole
 
 log = logging.getLogger(__name__)
 TOLERANCE = 1e-3
@@ -51,15 +52,16 @@ def logprobs(
     groups: the microbatches in which they are computed; pairs that stand in none are left NaN. folder: of the cache.
     shared: whether what both sides begin with is read once, as it will be in training.
     """
-    together = processes.here()
-    known = together.from_first(lambda: _cached(net, pairs, groups, config, folder, shared))
+    together, key = processes.here(), _key(net, config, shared) if folder is not None else ""
+    known = together.from_first(lambda: _cached(net, pairs, groups, config, folder, key, shared))
     missing = [group for group in groups if known[list(group)].isnan().any()]
     if missing:
         fresh = _computed(net, pairs, missing, config, shared, together)
         known = torch.where(known.isnan(), fresh, known)
     known[sorted(set(range(len(pairs))) - {index for group in groups for index in group})] = math.nan
-    if missing and folder is not None and together.first:
-        _write(_file(folder, net, config), pairs, known)
+    if missing and folder is not None and together.first and not known[groups[0][0]].isnan().any():
+        new = [index for group in missing for index in group]
+        _write(folder, key, [pairs[index] for index in new], known[new])
     return known
 
 
@@ -69,29 +71,36 @@ def _cached(
     groups: Sequence[Sequence[int]],
     config: Config,
     folder: Path | None,
+    key: str,
     shared: bool,
 ) -> Tensor:
-    """The values that are kept in `folder`, (pairs, 2); NaN where none is."""
-    unknown = torch.full((len(pairs), 2), math.nan)
+    """The values that are kept in `folder`, (pairs, 2); NaN where none is. Files that are not to be believed go."""
+    found = torch.full((len(pairs), 2), math.nan)
     if folder is None:
-        return unknown
-    file = _file(folder, net, config)
-    kept = _read(file)
-    found = torch.stack([kept.get(_name(pair), unknown[0]) for pair in pairs])
-    whole = next((list(group) for group in groups if not found[list(group)].isnan().any()), None)
-    if whole is None:
-        return unknown
-    fresh = next(_scored(net, pairs, [whole], config, shared))
-    if not torch.allclose(fresh, found[whole], rtol=TOLERANCE, atol=TOLERANCE):
-        worst = (fresh - found[whole]).abs().max()
-        log.warning("%s does not agree with the model (by up to %g nats): computed anew", file, worst)
-        return unknown
-    log.info("reference log-probabilities of %d pairs read from %s", int((~found.isnan()).all(1).sum()), file)
+        return found
+    files = sorted(folder.glob(f"{key}.*.safetensors"))
+    kept = {name: value for file in files for name, value in _read(file).items()}
+    found = torch.stack([kept.get(_name(pair), found[0]) for pair in pairs])
+    held = next((list(group) for group in groups if not found[list(group)].isnan().any()), None)
+    if held is None:
+        return torch.full_like(found, math.nan)
+    fresh = next(_scored(net, pairs, [held], config, shared))
+    if not torch.allclose(fresh, found[held], rtol=TOLERANCE, atol=TOLERANCE):
+        worst = (fresh - found[held]).abs().max()
+        log.warning("%s does not agree with the model (by up to %g nats): computed anew", folder / key, worst)
+        for file in files:
+            file.unlink(missing_ok=True)
+        return torch.full_like(found, math.nan)
+    log.info("reference log-probabilities of %d pairs read from %s", int((~found.isnan()).all(1).sum()), folder)
     return found
 
 
-def _file(folder: Path, net: nn.Module, config: Config) -> Path:
-    return folder / f"{digest(digests.of_weights(net), str(training.arithmetic(net, config)))}.safetensors"
+def _key(net: nn.Module, config: Config, shared: bool) -> str:
+    """What values depend on beside the pair, but for the versions of libraries."""
+    inner = whole(net)
+    about = (inner.config.to_json_string(), inner.config._attn_implementation) if inner is not None else ()
+    arithmetic = [str(training.arithmetic(net, config)), shared, processes.here().shards]
+    return digest(digests.of_weights(net), *about, arithmetic)
 
 
 def _name(pair: Pair) -> bytes:
@@ -138,14 +147,12 @@ def _read(file: Path) -> dict[bytes, Tensor]:
     return {name.tobytes(): value for name, value in zip(names, values, strict=True)}
 
 
-def _write(file: Path, pairs: Sequence[Pair], values: Tensor) -> None:
-    """Put what is known of `pairs` beside what the file holds of others."""
-    told = {_name(pair): value for pair, value in zip(pairs, values, strict=True) if not value.isnan().any()}
-    held = _read(file) | told
-    names = np.frombuffer(b"".join(held), dtype=np.uint8).reshape(len(held), -1).copy()
-    logprobs = torch.stack(list(held.values()))
-    told_by = torch.tensor(_digest(names, logprobs), dtype=torch.uint8)
-    write_whole(file, save({"pairs": torch.from_numpy(names), "logprobs": logprobs, "digest": told_by}))
+def _write(folder: Path, key: str, pairs: Sequence[Pair], values: Tensor) -> None:
+    """A file of these pairs."""
+    names = np.frombuffer(b"".join(map(_name, pairs)), dtype=np.uint8).reshape(len(pairs), -1).copy()
+    told = _digest(names, values)
+    held = {"pairs": torch.from_numpy(names), "logprobs": values, "digest": torch.tensor(told, dtype=torch.uint8)}
+    write_whole(folder / f"{key}.{bytes(told).hex()}.safetensors", save(held))
 
 
 def _digest(names: NDArray[np.uint8], values: Tensor) -> list[int]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
+from torch.nn.modules import module as modules
 from transformers import PreTrainedModel
 
 KEPT_BYTES = 1 << 29
@@ -112,5 +113,5 @@ def fingerprint(net: PreTrainedModel) -> int:
     with every hook that is put on or taken off.
     """
     weights = tuple((one.data_ptr(), one._version) for one in net.parameters())
-    hooks = tuple(tuple((*one._forward_pre_hooks, *one._forward_hooks)) for one in net.modules())
-    return hash((weights, hooks))
+    hooks = tuple((*one._forward_pre_hooks, *one._forward_hooks, "forward" in vars(one)) for one in net.modules())
+    return hash((weights, hooks, *modules._global_forward_pre_hooks, *modules._global_forward_hooks))
