@@ -11,11 +11,13 @@ is followed into each. The help is the program's own, in black and white and 100
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from groma.cli import COMMANDS
@@ -43,17 +45,37 @@ def helps() -> Iterator[tuple[tuple[str, ...], str]]:
             yield (name, inner), help_of((name, inner))
 
 
+ASKED = """
+import contextlib, io, json, sys
+from groma.cli import run
+for line in sys.stdin:
+    shown, told = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(told):
+        code = run([*json.loads(line), "--help"])
+    for one in (shown, told):
+        one.seek(0)
+    print(json.dumps([code, shown.read(), told.read()]), flush=True)
+"""
+"""The program, asked for one help after the other: to begin it anew for each would take seconds every time."""
+
+
+@cache
+def _program() -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", ASKED]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **PLAIN}
+    )
+
+
 def help_of(words: Sequence[str]) -> str:
     """What `groma WORDS --help` prints. RuntimeError where it fails or says nothing."""
-    program = str(Path(sys.executable).parent / "groma")
-    done = subprocess.run(
-        [program, *words, "--help"], capture_output=True, text=True, check=False, env={**os.environ, **PLAIN}
-    )
-    if done.returncode != 0 or not done.stdout.strip():
-        raise RuntimeError(
-            f"`groma {' '.join(words)} --help` left with {done.returncode}:\n{done.stderr or done.stdout}"
-        )
-    return "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+    program = _program()
+    assert program.stdin is not None and program.stdout is not None
+    print(json.dumps(list(words)), file=program.stdin, flush=True)
+    code, shown, told = json.loads(program.stdout.readline())
+    if code != 0 or not shown.strip():
+        raise RuntimeError(f"`groma {' '.join(words)} --help` left with {code}:\n{told or shown}")
+    return "\n".join(line.rstrip() for line in shown.strip("\n").splitlines())
 
 
 def page(parts: Iterable[tuple[Sequence[str], str]]) -> str:

@@ -257,7 +257,7 @@ def test_bad_runs_and_surveys_leave_nothing_behind(
 
 def test_unknown_commands_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert groma("aline") == 2 and "choose one of run, align" in capsys.readouterr().err
-    assert groma("align", "ppo") == 2 and "sft, dpo" in capsys.readouterr().err
+    assert groma("align", "pro") == 2 and "sft, dpo" in capsys.readouterr().err
     assert groma("--help") == 0
     printed = capsys.readouterr().out
     assert all(f"  {name}" in printed for name in COMMANDS)

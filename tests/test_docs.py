@@ -44,6 +44,7 @@ def test_the_commands_on_your_own_model_run(workplace: Path) -> None:
     for command in commands:
         words = shlex.split(command)
         short = ["--max-tokens", "8"] if words[1] in ("survey", "run") else []
+        short += ["--ppo.max-steps", "2", "--ppo.batch-size", "4"] if words[1] == "run" else []
         assert words[0] == "groma" and run([*words[1:], *short]) == 0, command
     assert (workplace / "runs/whole/report.html").exists() and (workplace / "aligned/config.json").exists()
 
@@ -76,6 +77,16 @@ def test_the_commands_of_the_page_on_surveys_run(tmp_path: Path, monkeypatch: py
     assert len(commands) == 2
     for command in commands:
         assert run(shlex.split(re.sub(r"--items \d+", "--items 7", command))[1:]) == 0, command
+
+
+def test_the_commands_of_the_page_on_rlhf_run(workplace: Path) -> None:
+    (workplace / "pays.py").write_text("def short(task, transcript):\n    return -len(transcript.answer) / 10\n")
+    text = (ROOT / "docs/rlhf.md").read_text(encoding="utf-8")
+    block = re.findall(r"```\n(.*?)```", text, re.DOTALL)[0]
+    block = block.replace("FOLDER_OR_HUB_ID", "base").replace("preferences.jsonl.gz", "preferences.jsonl")
+    for command in block.splitlines():
+        words = shlex.split(command)
+        assert words[0] == "groma" and run(words[1:]) == 0, command
 
 
 def test_the_python_example_runs(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -148,7 +148,8 @@ def test_wrong_columns_name_those_found_and_the_accepted_forms(tmp_path: Path) -
     error = refused(tmp_path, Preference, good, {"question": "hi", "answer": "a"})
     assert error.where.endswith(":2")
     assert error.what == "the columns are answer, question"
-    assert error.expected == "prompt chosen rejected [margin] | chosen rejected [margin] (whole dialogues)"
+    more = "[margin] [probability] [group]"
+    assert error.expected == f"prompt chosen rejected {more} | chosen rejected {more} (whole dialogues)"
     assert refused(tmp_path, Demonstration, {"q": "hi"}).expected.startswith("prompt completion | messages | text | ")
     assert "all empty" in str(refused(tmp_path, PromptOnly, {"prompt": None}))
 

@@ -296,7 +296,7 @@ class TestSharedPrompts:
     def test_where_the_network_does_not_allow_it_the_run_says_so(
         self, model: Model, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(forward, "refusal", lambda net, texts: "it is old")
+        monkeypatch.setattr(forward, "refusal", lambda net, texts, tell_all: "it is old")
         with caplog.at_level(logging.WARNING, logger=forward.__name__):
             steps = self.steps(model, batch_size=5)
         note = "have their prompt read once for each answer, since it is old"

@@ -12,7 +12,7 @@ import pytest
 from groma.cli import run as groma
 from groma.formats.digest import digest_files
 from groma.formats.run_folder import RunFolder
-from groma.methods import dpo, sft
+from groma.methods import dpo, ppo, reward, sft
 from groma.studies import spectrum
 from groma.studies.matrix import Plan
 from groma.systems import SYSTEMS
@@ -23,12 +23,15 @@ SMALL = spectrum.Spectrum(
     compared=60,
     sft=sft.Config(learning_rate=1e-3, batch_size=16, max_steps=3),
     dpo=dpo.Config(learning_rate=1e-3, batch_size=8, max_steps=3),
+    reward=reward.Config(learning_rate=1e-3, batch_size=8, max_steps=3),
+    ppo=ppo.Config(learning_rate=1e-4, batch_size=8, max_steps=3, epochs=1),
 )
 PLAN = Plan([SYSTEMS["chat"].with_(max_tokens=12), SYSTEMS["trivial"]], VALE, n=28, pay=VALE.pay)
 
 
 def stages(folder: Path) -> list[str]:
-    return [digest_files((folder / "stages" / name).glob("model.safetensors")) for name in ("sft", "dpo")]
+    names = ("sft", "dpo", "reward", "rlhf")
+    return [digest_files((folder / "stages" / name).glob("model.safetensors")) for name in names]
 
 
 def done(folder: Path, stopped: Callable[[], bool] = lambda: False) -> int:

@@ -19,7 +19,7 @@ from groma.formats.errors import BudgetSpent, GromaError
 
 COMMANDS = {
     "run": "the main job: align the built-in world's base model, survey every stage as several systems, write the page",
-    "align": "train a model on a file of examples: align sft, align dpo",
+    "align": "train a model: on examples (sft, dpo, kto, reward), or by what it is paid (ppo, rloo, grpo, online-dpo)",
     "survey": "measure a model, embodied as one or more systems, on a world, a public suite or a file",
     "check": "decide falsifiable claims about systems, from a file; exit code 0, 1 or 2 for a build server",
     "claims": "write a file of claims to begin with",

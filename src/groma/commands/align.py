@@ -1,4 +1,4 @@
-"""`groma align sft|dpo`: train a model on a file of examples and write a plain Hugging Face folder.
+"""`groma align METHOD`: train a model and write a plain Hugging Face folder.
 
 Also by several processes that `accelerate launch` begins (docs/distributed.md); the first alone prints and writes.
 """
@@ -12,36 +12,29 @@ from typing import Any
 
 import tyro
 
+from groma.commands import align_online, align_reward
+from groma.commands.align_options import Align
 from groma.commands.console import Phases, err, hush, out, parse, told_anew
 from groma.formats import launched
 from groma.formats.errors import BadConfig
-from groma.formats.examples import Demonstration, Loaded, Preference, read_examples
-from groma.methods import dpo, processes, sft
+from groma.formats.examples import Demonstration, Labelled, Loaded, Preference, read_examples
+from groma.methods import dpo, kto, processes, sft
 from groma.methods.checkpoint import pads_with_an_end
 from groma.methods.keeping import LOG, check_out, kept, stoppable
 from groma.methods.state import State, Step
 from groma.models.load import load
 from groma.models.model import Model
 
-
-@dataclass(frozen=True, kw_only=True)
-class Align:
-    """Options that both methods share beside their configuration."""
-
-    model: str
-    """The model to train: a shipped one (vale), a folder, or a Hub id."""
-    data: Path
-    """Examples (.jsonl, .json or .csv, also .gz)."""
-    out: Path
-    """Folder to write: a plain Hugging Face folder, adapters merged."""
-    evaluation_data: Path | None = None
-    """Examples for evaluation during training; needs --evaluate-every."""
-    resume: bool = False
-    """Go on with an interrupted run of the same --out and the same options, bit for bit."""
-    device: str | None = None
-    """cpu, cuda, … None: a GPU where there is one."""
-    trust_remote_code: bool = False
-    """Run Python code that the model's folder brings along. Off unless you trust it."""
+METHODS = {
+    "sft": "supervised fine-tuning on demonstrations",
+    "dpo": "direct preference optimisation on comparisons",
+    "kto": "Kahneman-Tversky optimisation on completions that are labelled good or bad, without pairs",
+    "reward": "a reward model from comparisons, for the methods below",
+    "ppo": "proximal policy optimisation: a system plays, is paid, and learns, with a critic",
+    "rloo": "the same without a critic: each reply against the others to its task",
+    "grpo": "the same, each reply against its group",
+    "online-dpo": "DPO on the best and the worst paid of the replies that are drawn as it goes",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +57,24 @@ class Dpo(Align):
     config: tyro.conf.OmitArgPrefixes[dpo.Config] = field(default_factory=dpo.Config)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kto(Align):
+    """Kahneman-Tversky optimisation. Columns: prompt/completion/label (true or false)."""
+
+    cache: Path | None = None
+    """Folder that keeps the reference's log-probabilities by content, for runs that share them. None: they are not
+    kept.
+    """
+    config: tyro.conf.OmitArgPrefixes[kto.Config] = field(default_factory=kto.Config)
+
+
 def main(arguments: Sequence[str]) -> None:
     if launched.rank():
         hush()
     if not arguments or arguments[0] in ("-h", "--help"):
-        out.print("usage: groma align sft|dpo --model MODEL --data FILE --out DIR [options]\n")
-        out.print("  sft   supervised fine-tuning on demonstrations")
-        out.print("  dpo   direct preference optimisation on comparisons")
+        out.print(f"usage: groma align {'|'.join(METHODS)} --model MODEL --out DIR [options]\n")
+        for method, what in METHODS.items():
+            out.print(f"  {method:<11}{what}")
         return
     name, *rest = arguments
     if name == "sft":
@@ -79,11 +83,20 @@ def main(arguments: Sequence[str]) -> None:
     elif name == "dpo":
         compared = parse(Dpo, "align dpo", rest)
         align(compared, ("loss", "rewards/accuracies", "rewards/margins"))
+    elif name == "kto":
+        align(parse(Kto, "align kto", rest), ("loss", "kl", "rewards/margins"))
+    elif name in align_online.METHODS:
+        align_online.main(parse(align_online.METHODS[name], f"align {name}", rest))
+    elif name == "reward":
+        align_reward.main(parse(align_reward.Reward, "align reward", rest))
     else:
-        raise BadConfig(f"there is no method {name!r}; choose one of sft, dpo")
+        raise BadConfig(f"there is no method {name!r}; choose one of {', '.join(METHODS)}")
 
 
-def align(options: Sft | Dpo, shown: tuple[str, ...]) -> None:
+KINDS = {Sft: Demonstration, Dpo: Preference, Kto: Labelled}
+
+
+def align(options: Sft | Dpo | Kto, shown: tuple[str, ...]) -> None:
     """Train and write the model; what was dropped or handled is told."""
     device = processes.begin(options.device)
     with processes.here().failing():
@@ -101,9 +114,9 @@ def align(options: Sft | Dpo, shown: tuple[str, ...]) -> None:
         out.print(f"{options.out}: {last.number} steps, loss {last.metrics['loss']:.4f}; {LOG} has every step")
 
 
-def _begun(options: Sft | Dpo, device: str | None) -> tuple[Model, Iterator[Step]]:
+def _begun(options: Sft | Dpo | Kto, device: str | None) -> tuple[Model, Iterator[Step]]:
     """The model and its training, of which nothing is done yet but what can be refused."""
-    data: Loaded[Any] = read_examples(options.data, Demonstration if isinstance(options, Sft) else Preference)
+    data: Loaded[Any] = read_examples(options.data, KINDS[type(options)])
     state = check_out(options.out, options.resume)
     if options.resume and state is None:
         told_anew(options.out)
@@ -116,10 +129,13 @@ def _begun(options: Sft | Dpo, device: str | None) -> tuple[Model, Iterator[Step
     return model, _steps(options, data, model, state)
 
 
-def _steps(options: Sft | Dpo, data: Loaded[Any], model: Model, state: State | None) -> Iterator[Step]:
+def _steps(options: Sft | Dpo | Kto, data: Loaded[Any], model: Model, state: State | None) -> Iterator[Step]:
     place = options.evaluation_data
     if isinstance(options, Sft):
         shown = read_examples(place, Demonstration).examples if place is not None else ()
         return sft.train(model, data.examples, options.config, state, shown)
+    if isinstance(options, Kto):
+        labelled = read_examples(place, Labelled).examples if place is not None else ()
+        return kto.train(model, data.examples, options.config, state, labelled, cache=options.cache)
     held_out = read_examples(place, Preference).examples if place is not None else ()
     return dpo.train(model, data.examples, options.config, state, held_out, cache=options.cache)

@@ -9,16 +9,17 @@ from typing import Any, Literal
 
 from groma.commands.console import Phases, no_effect, parse
 from groma.commands.players import CHOICES, check_player, named
-from groma.commands.surveying import Surveyed, check_seed, plan_of, run_folder, seated, surveying
+from groma.commands.surveying import Surveyed, check_seed, plan_of, run_folder, seated, suite_from, surveying
 from groma.formats.errors import BadConfig
-from groma.methods import dpo, sft
+from groma.methods import dpo, ppo, reward, sft
 from groma.studies import spectrum
 from groma.studies.matrix import PLAYER
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run(Surveyed):
-    """Align a base model (SFT, then DPO), embody base, SFT and DPO as systems, survey every one, and write the page.
+    """Align a base model (SFT, then DPO and, beside it, RLHF), embody every stage as systems, survey every one, and
+    write the page.
 
     Without --preferences: on the built-in world Vale, with demonstrations by its people and comparisons by its rater.
     With --preferences FILE: the same on your own model and data; SFT then learns from --demonstrations, or from the
@@ -47,6 +48,10 @@ class Run(Surveyed):
     """Options of supervised fine-tuning."""
     dpo: dpo.Config = field(default_factory=lambda: spectrum.DPO_ON_VALE)
     """Options of preference optimisation."""
+    reward: reward.Config = field(default_factory=lambda: spectrum.REWARD_ON_VALE)
+    """Options of the reward model."""
+    ppo: ppo.Config = field(default_factory=lambda: spectrum.PPO_ON_VALE)
+    """Options of reinforcement learning against it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +61,10 @@ class Own(Run):
     """Options of supervised fine-tuning."""
     dpo: dpo.Config = field(default_factory=dpo.Config)
     """Options of preference optimisation."""
+    reward: reward.Config = field(default_factory=reward.Config)
+    """Options of the reward model."""
+    ppo: ppo.Config = field(default_factory=ppo.Config)
+    """Options of reinforcement learning against it."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -77,7 +86,10 @@ def main(arguments: Sequence[str]) -> None:
         compared=options.compared,
         sft=replace(options.sft, seed=options.seed),
         dpo=replace(options.dpo, seed=options.seed),
+        reward=replace(options.reward, seed=options.seed),
+        ppo=replace(options.ppo, seed=options.seed),
         seed=options.seed,
+        max_tokens=options.max_tokens or suite_from(options.on, options.data).max_tokens,
         trust_remote_code=options.trust_remote_code,
     )
     plan = seated(plan_of(options), others, [options.model], options.trust_remote_code)
@@ -101,7 +113,7 @@ def _check(options: Run) -> None:
     for name, least in (("demonstrated", 1), ("compared", 10)):
         if getattr(options, name) < least:
             raise BadConfig(f"--{name} {getattr(options, name)}: choose at least {least}")
-    for name in ("sft", "dpo"):
+    for name in ("sft", "dpo", "reward", "ppo"):
         if getattr(options, name).seed != 0:
             raise no_effect(f"{name}.seed", getattr(options, name).seed, "--seed sets it for every part")
 
@@ -116,4 +128,6 @@ def _settings(options: Run) -> dict[str, Any]:
         "compared": options.compared,
         "sft": options.sft.to_dict(),
         "dpo": options.dpo.to_dict(),
+        "reward": options.reward.to_dict(),
+        "ppo": options.ppo.to_dict(),
     }

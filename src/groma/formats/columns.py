@@ -45,9 +45,9 @@ def label_of(value: Any) -> bool:
     return known[str(value).lower()]
 
 
-def number_of(value: Any) -> float:
-    """The margin as a number, also from text."""
+def number_of(value: Any, name: str) -> float:
+    """The cell of the column `name` as a number, also from text."""
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise BadInput(f"the margin is {value!r:.60}", expected="a number") from None
+        raise BadInput(f"the {name} is {value!r:.60}", expected="a number") from None

@@ -25,12 +25,18 @@ Reader: TypeAlias = Callable[[Row, Notes], Any]
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """Of two completions of one prompt, `chosen` was preferred to `rejected`, by `margin` where that is known."""
+    """Of two completions of one prompt, `chosen` was preferred to `rejected`, by `margin` where that is known.
+
+    probability: that `chosen` is the better one, where labels are soft (several raters, a judge's own doubt); None: 1.
+    group: who compared: a rater, or a group of them.
+    """
 
     prompt: Text
     chosen: Text
     rejected: Text
     margin: float | None = None
+    probability: float | None = None
+    group: str = ""
 
     def __post_init__(self) -> None:
         _check_pair(self.prompt, "chosen", self.chosen)
@@ -39,6 +45,8 @@ class Preference:
             raise BadInput("chosen and rejected are the same", expected="two different completions")
         if self.margin is not None and not math.isfinite(self.margin):
             raise BadInput(f"the margin is {self.margin}", expected="a finite number")
+        if self.probability is not None and not 0 <= self.probability <= 1:
+            raise BadInput(f"the probability is {self.probability}", expected="a number from 0 to 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +181,10 @@ def _compared(prompt: Text, chosen: Text, rejected: Text, row: Row, notes: Count
             notes["sides part before the last assistant turn"] += 1
         if repeats((*prompt, *chosen)) or repeats((*prompt, *rejected)):
             notes["two turns of one speaker in a row"] += 1
-    margin = row.get("margin")
-    return Preference(prompt, chosen, rejected, None if margin is None or margin == "" else number_of(margin))
+    margin, probability = (
+        None if row.get(name) in (None, "") else number_of(row[name], name) for name in ("margin", "probability")
+    )
+    return Preference(prompt, chosen, rejected, margin, probability, str(row.get("group") or ""))
 
 
 def _demonstration(row: Row, notes: Notes) -> Demonstration:
@@ -246,15 +256,18 @@ def _form(columns: str, read: Reader, told: str = "", optional: str = "") -> _Fo
 
 FORMS: Mapping[type, tuple[_Form, ...]] = {
     Preference: (
-        _form("prompt chosen rejected", _preference, optional="margin"),
-        _form("chosen rejected", _preference_of_dialogues, " (whole dialogues)", optional="margin"),
+        _form("prompt chosen rejected", _preference, optional="margin probability group"),
+        _form("chosen rejected", _preference_of_dialogues, " (whole dialogues)", optional="margin probability group"),
     ),
     Demonstration: (
         _form("prompt completion", _demonstration),
         _form("messages", _demonstration_of_dialogue),
         _form("text", _demonstration_of_text),
         _form(
-            "chosen rejected", _demonstration_of_preference, " (of a preference, chosen is learned)", "prompt margin"
+            "chosen rejected",
+            _demonstration_of_preference,
+            " (of a preference, chosen is learned)",
+            "prompt margin probability group",
         ),
     ),
     Labelled: (_form("prompt completion label", _labelled),),

@@ -126,11 +126,16 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Pay:
-    """What optimisation sees, per player; `parts` are the named sums that it is made of."""
+    """What optimisation sees, per player; `parts` are the named sums that it is made of.
+
+    total: for the whole episode, paid at its end. calls: beside it, for each of the player's replies, paid at its end
+    (empty: nothing).
+    """
 
     total: float
     player: str = "assistant"
     parts: Mapping[str, float] = field(default_factory=dict)
+    calls: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ An adapter therefore starts from whatever the network was, an aligned model incl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,14 +17,16 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from groma.formats.errors import BadConfig
-from groma.methods.config import Config
+from groma.methods.config import Learning
+from groma.models.scalar import HEAD
 
 BASE = ".base_layer."
 """How peft names the layer that an adapter wraps."""
 
 
-def attach(net: nn.Module, config: Config) -> None:
-    """Put fresh adapters into `net` and freeze everything else. Adapters that are there already are folded in first.
+def attach(net: nn.Module, config: Learning) -> None:
+    """Put fresh adapters into `net` and freeze everything else but a head that says numbers, which is learned whole.
+    Adapters that are there already are folded in first.
 
     Equal seeds give equal adapters; the global random state is left alone. BadConfig where no layer fits the targets.
     """
@@ -36,7 +40,7 @@ def attach(net: nn.Module, config: Config) -> None:
         torch.manual_seed(config.seed)
         inject_adapter_in_model(lora, net)
     for name, weight in net.named_parameters():
-        weight.requires_grad_("lora_" in name)
+        weight.requires_grad_("lora_" in name or name.startswith(f"{HEAD}."))
         if weight.requires_grad:
             weight.data = weight.data.float()
 
@@ -44,6 +48,19 @@ def attach(net: nn.Module, config: Config) -> None:
 def adapted(net: nn.Module) -> bool:
     """Whether adapters are attached to `net`."""
     return any(isinstance(layer, LoraLayer) for layer in net.modules())
+
+
+@contextmanager
+def without(net: nn.Module) -> Iterator[None]:
+    """Inside, `net` is what it was before its adapters were attached."""
+    layers = [layer for layer in net.modules() if isinstance(layer, LoraLayer)]
+    for layer in layers:
+        layer.enable_adapters(False)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.enable_adapters(True)
 
 
 def merged_weights(net: nn.Module) -> dict[str, Tensor]:
@@ -83,7 +100,7 @@ def _targets(net: Any, wanted: tuple[str, ...]) -> list[str]:
 
     The head is left out: its weight is often the embedding's, too, and what is folded in would change both.
     """
-    embedding, head = net.get_input_embeddings().weight, net.get_output_embeddings()
+    embedding, head = net.get_input_embeddings().weight, getattr(net, HEAD, None) or net.get_output_embeddings()
     linear = [
         name
         for name, layer in net.named_modules()

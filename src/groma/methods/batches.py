@@ -7,9 +7,8 @@ Rows of like length pad little. So the shuffled epoch is cut into windows of `bu
 length and cut into as many parts as a batch has groups of eight; a batch takes one group of neighbours, drawn by
 chance, out of every part, and all batches are shuffled. So every batch holds short and long rows: batches of one length
 alone would give the tokens of short answers more weight, and where length goes with the kind of task, each would pull
-its own way. A window is at most a quarter of the epoch, or the groups of a small
-data set would be the same in every epoch. A batch is then split into microbatches, longest first; its order changes the
-gradient by rounding only.
+its own way. A window is at most a quarter of the epoch, or the groups of a small data set would be the same in every
+epoch. A batch is then split into microbatches, longest first; its order changes the gradient by rounding only.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import torch
 from torch import Tensor
 
 from groma.formats.errors import BadConfig
-from groma.methods.config import Config
+from groma.methods.config import Config, Learning
 
 WINDOWS = 4
 """Windows that an epoch has at least."""
@@ -99,21 +98,29 @@ class Batches:
         return np.concatenate([random.permutation(np.concatenate(batches)).ravel(), order[full * size :]])
 
     def _split(self, indices: Sequence[int]) -> list[list[int]]:
-        """Groups of at most a microbatch, in examples and in tokens with padding, longest first. Where only the tokens
-        are bounded, a group of some size takes no row that it would have to fill up by much.
-        """
-        most, small = self.config.microbatch_tokens, 0 if self.config.microbatch_size is not None else FILLED
-        groups: list[list[int]] = []
-        for index in sorted(indices, key=lambda index: (-self.lengths[index], index)):
-            last = groups[-1] if groups else []
-            longest = self.lengths[last[0]] if last else 0
-            room = most is None or longest * (len(last) + 1) <= most
-            like = len(last) < GROUP or self.lengths[index] >= small * longest
-            if last and room and like and len(last) < self.config.microbatch:
-                last.append(index)
-            else:
-                groups.append([index])
-        return groups
+        return split(self.lengths, indices, self.config)
+
+
+def split(
+    lengths: Sequence[int] | np.ndarray, indices: Sequence[int], config: Learning, each: int = 1
+) -> list[list[int]]:
+    """Groups of at most a microbatch, in examples and in tokens with padding, longest first. Where only the tokens are
+    bounded, a group of some size takes no row that it would have to fill up by much.
+
+    each: how many examples stand together under one index.
+    """
+    most, small = config.microbatch_tokens, 0 if config.microbatch_size is not None else FILLED
+    groups: list[list[int]] = []
+    for index in sorted(indices, key=lambda index: (-lengths[index], index)):
+        last = groups[-1] if groups else []
+        longest = lengths[last[0]] if last else 0
+        room = most is None or longest * (len(last) + 1) <= most
+        like = len(last) < GROUP or lengths[index] >= small * longest
+        if last and room and like and (len(last) + 1) * each <= config.microbatch:
+            last.append(index)
+        else:
+            groups.append([index])
+    return groups
 
 
 def _like(rows: np.ndarray, lengths: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:

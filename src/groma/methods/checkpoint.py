@@ -11,14 +11,15 @@ import errno
 import os
 import pickle
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
-from transformers import GenerationConfig
+from transformers import GenerationConfig, PreTrainedConfig
 
 from groma.formats.errors import BadConfig, BadInput
 from groma.formats.whole import sync_folder
@@ -26,6 +27,7 @@ from groma.methods import adapters
 from groma.methods.state import Best, State
 from groma.models.model import Model
 from groma.models.quiet import quiet
+from groma.models.reward import OFFSET, RewardModel
 
 FORMAT = 1
 """Version of the state's file. Raised when its fields change."""
@@ -43,22 +45,49 @@ def save_folder(model: Model, path: str | Path, *, dtype: torch.dtype | None = N
     weights, config = adapters.merged_weights(model.net), copy.deepcopy(model.net.config)
     if dtype is not None:
         weights, config.dtype = _cast(weights, dtype), dtype
+    with _beside(path) as partial:
+        _write_net(model, weights, config, partial)
+        generation.save_pretrained(partial)
+    return path
+
+
+def save_reward(reward: RewardModel, path: str | Path, files: Mapping[str, str] | None = None) -> Path:
+    """Write a reward model as a folder that `AutoModelForSequenceClassification` loads. Returns the folder.
+
+    Its offset goes into the configuration. files: texts to write beside it, by name. BadConfig as in `save_folder`.
+    """
+    path = Path(path)
+    check_free(path)
+    config = copy.deepcopy(reward.net.config)
+    setattr(config, OFFSET, reward.offset)
+    with _beside(path) as partial:
+        _write_net(reward.model, adapters.merged_weights(reward.net), config, partial)
+        for name, text in (files or {}).items():
+            (partial / name).write_text(text, encoding="utf-8")
+    return path
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A folder beside `path` that takes its place when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.parent / f".{path.name}.partial-{os.getpid()}"
     try:
         partial.mkdir()
-        with quiet():
-            model.net.save_pretrained(partial, state_dict=weights)
-        config.architectures = [type(model.net).__name__]
-        config.save_pretrained(partial)
-        generation.save_pretrained(partial)
-        model.tokenizer.save_pretrained(partial)
+        yield partial
         partial.rename(path)
     except SafetensorError as error:
         raise OSError(errno.EIO, f"the weights cannot be written ({error})", str(path)) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return path
+
+
+def _write_net(model: Model, weights: Mapping[str, Tensor], config: PreTrainedConfig, folder: Path) -> None:
+    with quiet():
+        model.net.save_pretrained(folder, state_dict=dict(weights))
+    config.architectures = [type(model.net).__name__]
+    config.save_pretrained(folder)
+    model.tokenizer.save_pretrained(folder)
 
 
 def _cast(weights: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:

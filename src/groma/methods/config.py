@@ -40,8 +40,10 @@ KNOWN_ELSEWHERE: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
-    """What every method needs to know. Methods add their own fields; nothing is accepted and then ignored."""
+class Learning:
+    """What every method needs to know that takes gradient steps. Methods add their own fields; nothing is accepted and
+    then ignored.
+    """
 
     learning_rate: float = 2e-5
     """Peak step size of AdamW, reached after the warm-up."""
@@ -53,20 +55,11 @@ class Config:
     microbatch_tokens: int | None = None
     """Tokens that go through the network at once, padding among them: long rows then come in smaller groups, and memory
     is bounded whatever their length. None: no bound."""
-    bucket: int | None = 8
-    """Examples are sorted by length over this many batches, and every batch takes groups of like length out of them, of
-    short and of long ones: it pads little and stays random. None: every batch is drawn from the whole epoch."""
     loss_megabytes: float | None = 512.0
     """Memory that logits and their gradients may take at a time (about; it grows with the vocabulary). What needs more
     is computed in slices, and again in the backward pass: a third more work in the head. None: all at once."""
-    epochs: int | None = None
-    """How often every example is seen. None: once, unless max_steps is given."""
     max_steps: int | None = None
     """Number of optimiser steps, instead of epochs."""
-    max_length: int | None = None
-    """Longest row in tokens, prompt and completion together. None: what the model's positions allow."""
-    truncation: Truncation = "drop"
-    """Longer rows: error, drop (counted), keep_start, or keep_end (of the prompt; the answer stays whole)."""
     warmup_steps: int = 0
     """Steps over which the step size rises linearly from zero."""
     schedule: Schedule = "linear"
@@ -79,10 +72,6 @@ class Config:
     """The gradient is scaled down to this norm. None: never."""
     seed: int = 0
     """Orders the examples, and draws fresh adapters."""
-    evaluate_every: int | None = None
-    """Steps between evaluations (and one after the last step); needs evaluation data."""
-    keep: Literal["best", "last"] = "best"
-    """Weights the model is left with: those of the lowest evaluation loss (if any was measured), or the last."""
     precision: Precision | None = None
     """Of the arithmetic; trained weights are float32. None: bfloat16 where a GPU has it, else float32."""
     lora_rank: int | None = None
@@ -94,33 +83,24 @@ class Config:
 
     def __post_init__(self) -> None:
         _choices(self)
-        for name, holds, expected in (
+        self.must(
             ("learning_rate", 0 < self.learning_rate < math.inf, "above 0, and finite"),
             ("batch_size", self.batch_size >= 1, "at least 1"),
             ("microbatch_tokens", _least(self.microbatch_tokens, 2), "at least 2, or None for no bound"),
-            ("bucket", _least(self.bucket, 2), "at least 2, or None for none"),
             ("loss_megabytes", _positive(self.loss_megabytes), "above 0, and finite, or None for no bound"),
-            ("epochs", self.epochs is None or self.epochs >= 1, "at least 1"),
             ("max_steps", self.max_steps is None or self.max_steps >= 1, "at least 1"),
-            ("max_length", self.max_length is None or self.max_length >= 2, "at least 2: one token read, one learned"),
             ("warmup_steps", self.warmup_steps >= 0, "0 or more"),
             ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more, and finite"),
             ("betas", len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas), "two numbers in [0, 1)"),
             ("max_grad_norm", self.max_grad_norm is None or self.max_grad_norm > 0, "above 0, or None for no clipping"),
             ("seed", self.seed >= 0, "0 or more"),
-            ("evaluate_every", self.evaluate_every is None or self.evaluate_every >= 1, "at least 1"),
             ("lora_rank", self.lora_rank is None or self.lora_rank >= 1, "at least 1, or None for all weights"),
             ("lora_alpha", self.lora_alpha is None or self.lora_alpha > 0, "above 0"),
-        ):
-            require(holds, f"{name} is {getattr(self, name)!r}; it must be {expected}")
+        )
         micro = self.microbatch_size
         require(
             micro is None or (micro >= 1 and self.batch_size % micro == 0),
             f"microbatch_size {micro} does not divide batch_size {self.batch_size}",
-        )
-        require(
-            self.epochs is None or self.max_steps is None,
-            f"epochs {self.epochs} and max_steps {self.max_steps} contradict each other: give one of them",
         )
         require(
             self.max_steps is None or self.warmup_steps <= self.max_steps,
@@ -128,7 +108,11 @@ class Config:
         )
         inert(self, "lora_alpha", "lora_rank is not set: there is no adapter to scale", self.lora_rank is None)
         inert(self, "lora_targets", "lora_rank is not set: there is no adapter to place", self.lora_rank is None)
-        inert(self, "keep", "evaluate_every is not set: there is no best to keep", self.evaluate_every is None)
+
+    def must(self, *rules: tuple[str, bool, str]) -> None:
+        """Raise BadConfig for the first field whose rule does not hold, naming its value and what it must be."""
+        for name, holds, expected in rules:
+            require(holds, f"{name} is {getattr(self, name)!r}; it must be {expected}")
 
     @property
     def microbatch(self) -> int:
@@ -154,13 +138,46 @@ class Config:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Config(Learning):
+    """What every method needs to know that learns from a fixed set of examples."""
+
+    epochs: int | None = None
+    """How often every example is seen. None: once, unless max_steps is given."""
+    bucket: int | None = 8
+    """Examples are sorted by length over this many batches, and every batch takes groups of like length out of them, of
+    short and of long ones: it pads little and stays random. None: every batch is drawn from the whole epoch."""
+    max_length: int | None = None
+    """Longest row in tokens, prompt and completion together. None: what the model's positions allow."""
+    truncation: Truncation = "drop"
+    """Longer rows: error, drop (counted), keep_start, or keep_end (of the prompt; the answer stays whole)."""
+    evaluate_every: int | None = None
+    """Steps between evaluations (and one after the last step); needs evaluation data."""
+    keep: Literal["best", "last"] = "best"
+    """Weights the model is left with: those of the lowest evaluation loss (if any was measured), or the last."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.must(
+            ("epochs", self.epochs is None or self.epochs >= 1, "at least 1"),
+            ("bucket", _least(self.bucket, 2), "at least 2, or None for none"),
+            ("max_length", self.max_length is None or self.max_length >= 2, "at least 2: one token read, one learned"),
+            ("evaluate_every", self.evaluate_every is None or self.evaluate_every >= 1, "at least 1"),
+        )
+        require(
+            self.epochs is None or self.max_steps is None,
+            f"epochs {self.epochs} and max_steps {self.max_steps} contradict each other: give one of them",
+        )
+        inert(self, "keep", "evaluate_every is not set: there is no best to keep", self.evaluate_every is None)
+
+
 def require(holds: bool, message: str) -> None:
     """Raise BadConfig with `message` unless `holds`."""
     if not holds:
         raise BadConfig(message)
 
 
-def inert(config: Config, name: str, why: str, without_effect: bool) -> None:
+def inert(config: Learning, name: str, why: str, without_effect: bool) -> None:
     """Refuse a field that is not at its default although it would have no effect."""
     default = next(one.default for one in fields(config) if one.name == name)
     given = getattr(config, name)
@@ -175,7 +192,7 @@ def _positive(value: float | None) -> bool:
     return value is None or 0 < value < math.inf
 
 
-def _choices(config: Config) -> None:
+def _choices(config: Learning) -> None:
     """Every field annotated with a Literal (or one that may be None) holds one of its values."""
     for name, hint in get_type_hints(type(config)).items():
         literals = [one for one in (hint, *get_args(hint)) if getattr(one, "__origin__", None) is Literal]

@@ -8,7 +8,8 @@ epoch, before anything is trained; dropout stays off; both sides of a pair go th
 row where the network allows it, which reads their prompt once (`models.shared`).
 
 `loss_type`:
-    sigmoid   as above; `label_smoothing` e makes it conservative DPO (Mitchell 2023): (1 - e) L(chosen) + e L(rejected)
+    sigmoid   as above; `label_smoothing` e makes it conservative DPO (Mitchell 2023): (1 - e) L(chosen) +
+              e L(rejected); a soft label (the `probability` column) does so pair by pair
     hinge     max(0, 1 - beta * margin), Zhao et al. 2023 (SLiC) as in TRL and RSO (Liu et al. 2023)
     ipo       (margin - 1 / (2 beta))^2, Azar et al. 2023, eq. 17. The paper writes log-probabilities of whole answers:
               `normalisation="sum"`. TRL divides each side by its answer's tokens and reports that the authors confirmed
@@ -24,12 +25,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from groma.formats.errors import BadInput
+from groma.formats.errors import BadConfig, BadInput
 from groma.formats.examples import Preference
 from groma.methods import adapters, batches, digests, processes, reference, tokens, training
 from groma.methods import config as options
@@ -72,10 +74,13 @@ class Config(options.Config):
         inert(self, "normalisation", f"{other}, and only ipo divides by lengths", self.loss_type != "ipo")
 
 
-def loss(policy_B2: Tensor, reference_B2: Tensor, lengths_B2: Tensor, config: Config) -> Tensor:
+def loss(
+    policy_B2: Tensor, reference_B2: Tensor, lengths_B2: Tensor, config: Config, sure_B: Tensor | None = None
+) -> Tensor:
     """The loss of each pair (B,), from summed log-probabilities in nats. Column 0 is the chosen answer, 1 the rejected.
 
-    lengths_B2: supervised tokens of each answer, read by ipo with the mean per token.
+    lengths_B2: supervised tokens of each answer, read by ipo with the mean per token. sure_B: the probability that the
+    chosen answer is the better one, read by sigmoid; None: 1.
     """
     ratio_B2 = policy_B2 - reference_B2
     if config.loss_type == "ipo" and config.normalisation != "sum":
@@ -87,7 +92,8 @@ def loss(policy_B2: Tensor, reference_B2: Tensor, lengths_B2: Tensor, config: Co
         return torch.relu(1 - config.beta * margin_B)
     right = functional.logsigmoid(config.beta * margin_B)
     wrong = functional.logsigmoid(-config.beta * margin_B)
-    return -(1 - config.label_smoothing) * right - config.label_smoothing * wrong
+    doubt = config.label_smoothing if sure_B is None else 1 - sure_B + config.label_smoothing * (2 * sure_B - 1)
+    return -(1 - doubt) * right - doubt * wrong
 
 
 def train(
@@ -112,7 +118,12 @@ def train(
     learn = tokens.preferences(model, examples, config)
     held_out = tokens.preferences(model, evaluation, config) if evaluation else tokens.Tokenised()
     rows = [row for pair in (*learn.rows, *held_out.rows) for row in pair.rows]
-    data = digests.of_arrays(array for row in rows for array in (row.ids, row.learned))
+    sure = [pair.sure for pair in (*learn.rows, *held_out.rows)]
+    if config.loss_type != "sigmoid" and any(one != 1.0 for one in sure):
+        raise BadConfig(
+            f"the labels are soft (column probability), and loss_type {config.loss_type} takes none: sigmoid does"
+        )
+    data = digests.of_arrays([*(array for row in rows for array in (row.ids, row.learned)), np.array(sure)])
     batches.total_steps(len(learn.rows), config)
     if state is not None:
         state.check(METHOD, config, data)
@@ -176,7 +187,8 @@ class Pairs:
         policy_B2 = pair_logprobs(net, pairs, self.config, shared=self.shared)
         reference_B2 = self.reference_n2[list(indices)].to(policy_B2)
         lengths_B2 = policy_B2.new_tensor([[int(row.learned.sum()) for row in pair.rows] for pair in pairs])
-        losses_B = loss(policy_B2, reference_B2, lengths_B2, self.config)
+        sure_B = policy_B2.new_tensor([pair.sure for pair in pairs])
+        losses_B = loss(policy_B2, reference_B2, lengths_B2, self.config, sure_B)
         rewards_B2 = self.config.beta * (policy_B2.detach() - reference_B2)
         margins_B = rewards_B2[:, 0] - rewards_B2[:, 1]
         rows, count = [row for pair in pairs for row in pair.rows], len(pairs)

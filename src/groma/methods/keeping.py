@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,7 +18,7 @@ from groma.formats.errors import BadConfig
 from groma.formats.run_folder import RunFolder
 from groma.methods import processes
 from groma.methods.checkpoint import check_generation, load_state, save_folder, save_state
-from groma.methods.state import State, Step
+from groma.methods.state import Diverged, State, Step
 from groma.models.model import Model
 
 EVERY_SECONDS = 30.0
@@ -54,21 +55,32 @@ def check_out(out: Path, resume: bool) -> State | None:
 
 
 def kept(
-    steps: Iterable[Step], model: Model, out: Path, stopped: Callable[[], bool] = lambda: False, **saving: Any
+    steps: Iterable[Step],
+    model: Model,
+    out: Path,
+    stopped: Callable[[], bool] = lambda: False,
+    *,
+    save: Callable[[Path], object] | None = None,
+    **saving: Any,
 ) -> Iterator[Step]:
     """The same steps, while the run's state is kept beside `out`; after the last one the model is written to `out`.
 
     The metrics of every step go into `training.jsonl`, which ends up in `out`, too; a run that goes on drops the rows
     of steps that it does again.
     stopped: asked after every step; where it says yes the state is written and KeyboardInterrupt raised.
-    saving:  options of `save_folder`; what it would refuse is refused before the first step.
+    save:    writes the folder; None: `save_folder`, to which `saving` is handed on; what it would refuse is refused
+             before the first step.
     """
-    check_generation(model, unset_pad=bool(saving.get("unset_pad")))
+    if save is None:
+        check_generation(model, unset_pad=bool(saving.get("unset_pad")))
+        write: Callable[[Path], object] = partial(save_folder, model, **saving)
+    else:
+        write = save
     written, log = time.monotonic(), None
     folder, name = RunFolder(out.parent), f".{out.name}.{LOG}"
     out.parent.mkdir(parents=True, exist_ok=True)
     together = processes.here()
-    for step in steps:
+    for step in _good(steps, out, write):
         if together.first and log is None:
             log = [row for row in folder.read_log(name) if row["step"] < step.number]
             folder.write_text(name, "".join(json.dumps(row) + "\n" for row in log))
@@ -77,8 +89,8 @@ def kept(
             folder.append(name, {"step": step.number, **step.metrics, **evaluated})
         yield step
         due = time.monotonic() - written > EVERY_SECONDS and step.number < step.of
-        stop, save = together.sums([stopped(), due])
-        if stop or save:
+        stop, keep = together.sums([stopped(), due])
+        if stop or keep:
             state = step.state  # all have to ask, each may hold a part of it
             if together.first:
                 save_state(state, state_of(out))
@@ -86,10 +98,20 @@ def kept(
         if stop:
             raise KeyboardInterrupt
     if together.first:
-        save_folder(model, out, **saving)
+        write(out)
         if folder.file(name).exists():
             folder.file(name).replace(out / LOG)
         state_of(out).unlink(missing_ok=True)
+
+
+def _good(steps: Iterable[Step], out: Path, write: Callable[[Path], object]) -> Iterator[Step]:
+    """The same steps; where the run diverges, the last good weights are written beside `out`."""
+    try:
+        yield from steps
+    except Diverged as error:
+        place = out.with_name(f"{out.name}-last-good")
+        write(place)
+        raise Diverged(f"{error}\n  they lie in {place}") from error
 
 
 @contextmanager

@@ -7,10 +7,10 @@ import math
 import torch
 from torch import nn
 
-from groma.methods.config import Config
+from groma.methods.config import Learning
 
 
-def adamw(net: nn.Module, config: Config) -> torch.optim.AdamW:
+def adamw(net: nn.Module, config: Learning) -> torch.optim.AdamW:
     """The optimiser over everything in `net` that is trainable; fused kernels where the device has them."""
     trained = [weight for weight in net.parameters() if weight.requires_grad]
     matrices = [weight for weight in trained if weight.ndim >= 2]
@@ -22,7 +22,7 @@ def adamw(net: nn.Module, config: Config) -> torch.optim.AdamW:
     )
 
 
-def learning_rate(step: int, of: int, config: Config) -> float:
+def learning_rate(step: int, of: int, config: Learning) -> float:
     """Step size of step `step` (from 0) of `of`.
 
     It rises as (step + 1) / (warmup_steps + 1) of the peak, so that no step is wasted on a size of zero, stands at the

@@ -7,6 +7,8 @@ and the truncation made of it), under the weights, their configuration, the atte
 with another seed or more data, only batches in which a pair is new are computed, and what another batch gave is the
 same up to rounding. What one run computed is one file. Before files are believed, their digests are checked, and the
 first batch that they hold is computed afresh. Several processes each compute a part; the first alone reads and writes.
+
+What is called a pair here may also be a single row (KTO): whatever has rows that are scored together.
 """
 
 from __future__ import annotations
@@ -27,10 +29,9 @@ from groma.formats.digest import digest
 from groma.formats.whole import write_whole
 from groma.methods import digests, processes, training
 from groma.methods.config import Config
-from groma.methods.forward import pair_logprobs
+from groma.methods.forward import Rows, pair_logprobs
 from groma.methods.processes import Processes
 from groma.methods.progress import told
-from groma.methods.tokens import Pair
 from groma.models.head import whole
 
 log = logging.getLogger(__name__)
@@ -40,14 +41,14 @@ TOLERANCE = 1e-3
 
 def logprobs(
     net: nn.Module,
-    pairs: Sequence[Pair],
+    pairs: Sequence[Rows],
     groups: Sequence[Sequence[int]],
     config: Config,
     folder: Path | None = None,
     *,
     shared: bool = False,
 ) -> Tensor:
-    """Log-probabilities (pairs, 2) of the chosen and the rejected answers under `net` as it is.
+    """Log-probabilities (pairs, 2) of the chosen and the rejected answers under `net` as it is; (rows, 1) of rows.
 
     groups: the microbatches in which they are computed; pairs that stand in none are left NaN. folder: of the cache.
     shared: whether what both sides begin with is read once, as it will be in training.
@@ -67,7 +68,7 @@ def logprobs(
 
 def _cached(
     net: nn.Module,
-    pairs: Sequence[Pair],
+    pairs: Sequence[Rows],
     groups: Sequence[Sequence[int]],
     config: Config,
     folder: Path | None,
@@ -75,7 +76,7 @@ def _cached(
     shared: bool,
 ) -> Tensor:
     """The values that are kept in `folder`, (pairs, 2); NaN where none is. Files that are not to be believed go."""
-    found = torch.full((len(pairs), 2), math.nan)
+    found = torch.full((len(pairs), len(pairs[0].rows)), math.nan)
     if folder is None:
         return found
     files = sorted(folder.glob(f"{key}.*.safetensors"))
@@ -91,7 +92,8 @@ def _cached(
         for file in files:
             file.unlink(missing_ok=True)
         return torch.full_like(found, math.nan)
-    log.info("reference log-probabilities of %d pairs read from %s", int((~found.isnan()).all(1).sum()), folder)
+    what = "pairs" if found.shape[1] > 1 else "rows"
+    log.info("reference log-probabilities of %d %s read from %s", int((~found.isnan()).all(1).sum()), what, folder)
     return found
 
 
@@ -103,20 +105,20 @@ def _key(net: nn.Module, config: Config, shared: bool) -> str:
     return digest(digests.of_weights(net), *about, arithmetic)
 
 
-def _name(pair: Pair) -> bytes:
+def _name(pair: Rows) -> bytes:
     """By what a pair is found: a digest of its rows."""
     return bytes.fromhex(digests.of_arrays(array for row in pair.rows for array in (row.ids, row.learned)))
 
 
 def _computed(
     net: nn.Module,
-    pairs: Sequence[Pair],
+    pairs: Sequence[Rows],
     groups: Sequence[Sequence[int]],
     config: Config,
     shared: bool,
     together: Processes,
 ) -> Tensor:
-    values = torch.zeros(len(pairs), 2)
+    values = torch.zeros(len(pairs), len(pairs[0].rows))
     mine = groups[together.rank :: together.count]
     watched = told(mine, "reference log-probabilities, batches", log)
     for group, scored in zip(mine, _scored(net, pairs, watched, config, shared), strict=True):
@@ -125,7 +127,7 @@ def _computed(
 
 
 def _scored(
-    net: nn.Module, pairs: Sequence[Pair], groups: Iterable[Sequence[int]], config: Config, shared: bool
+    net: nn.Module, pairs: Sequence[Rows], groups: Iterable[Sequence[int]], config: Config, shared: bool
 ) -> Iterator[Tensor]:
     for group in groups:
         with torch.no_grad(), training.autocast(net, config):
@@ -139,7 +141,7 @@ def _read(file: Path) -> dict[bytes, Tensor]:
     try:
         held = load_file(file)
         names, values = held["pairs"].numpy(), held["logprobs"]
-        if values.shape != (len(names), 2) or held["digest"].tolist() != _digest(names, values):
+        if values.ndim != 2 or len(values) != len(names) or held["digest"].tolist() != _digest(names, values):
             raise ValueError("its values are not those that were written")
     except (SafetensorError, KeyError, OSError, ValueError) as error:
         log.warning("%s cannot be read (%s): computed anew", file, error)
@@ -147,7 +149,7 @@ def _read(file: Path) -> dict[bytes, Tensor]:
     return {name.tobytes(): value for name, value in zip(names, values, strict=True)}
 
 
-def _write(folder: Path, key: str, pairs: Sequence[Pair], values: Tensor) -> None:
+def _write(folder: Path, key: str, pairs: Sequence[Rows], values: Tensor) -> None:
     """A file of these pairs."""
     names = np.frombuffer(b"".join(map(_name, pairs)), dtype=np.uint8).reshape(len(pairs), -1).copy()
     told = _digest(names, values)

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from groma.formats.errors import BadConfig, BadInput
-from groma.methods.config import Config
+from groma.methods.config import Learning
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class State:
     best: Best | None = None
     kept: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
 
-    def check(self, method: str, config: Config, data: str) -> None:
+    def check(self, method: str, config: Learning, data: str) -> None:
         """Refuse to go on with another method, other options or other data than the run began with."""
         if method != self.method:
             raise BadConfig(f"the saved state is one of {self.method}; it cannot be resumed as {method}")
@@ -53,6 +53,10 @@ class State:
                 f"the examples have the digest {data}, those of the saved state {self.data}",
                 expected="the same examples, evaluation examples and tokenizer as when the run began",
             )
+
+
+class Diverged(BadConfig):
+    """A run that left the ground it can stand on. When it is raised, the model has the last good weights."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groma.formats.errors import BadConfig, BadInput
-from groma.formats.examples import Demonstration, Preference, Text
+from groma.formats.examples import Demonstration, Labelled, Preference, Text
 from groma.methods.config import Config
 from groma.methods.progress import told
 from groma.models.model import Model
@@ -48,10 +48,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
-    """The rows of a preference; both begin with the same prompt."""
+    """The rows of a preference; both begin with the same prompt. margin, probability: as the example has them."""
 
     chosen: Row
     rejected: Row
+    margin: float | None = None
+    probability: float | None = None
+
+    @property
+    def sure(self) -> float:
+        """The probability that the chosen side is the better one."""
+        return 1.0 if self.probability is None else self.probability
 
     @property
     def length(self) -> int:
@@ -84,24 +91,46 @@ def demonstrations(model: Model, examples: Sequence[Demonstration], config: Conf
     """The rows of demonstrations. BadInput where one has nothing to learn, or none is left."""
 
     def read(example: Demonstration, limit: int | None, notes: Counter[str]) -> Row | None:
-        rows = _rows(model, example.prompt, (example.completion,))
-        last_turn = _turns(rows[0].learned)[-1][0]
-        fitted = _fitted(model, rows, last_turn, limit, config, notes)
-        return fitted[0] if fitted else None
+        return _shown(model, example, limit, config, notes)
 
     return _all(model, examples, config, read)
 
 
-def preferences(model: Model, examples: Sequence[Preference], config: Config) -> Tokenised[Pair]:
-    """The pairs of rows of preferences. BadInput where a side has nothing to learn, or no pair is left."""
+def _shown(
+    model: Model, example: Demonstration | Labelled, limit: int | None, config: Config, notes: Counter[str]
+) -> Row | None:
+    """The row of a prompt and its completion; None where it was dropped."""
+    rows = _rows(model, example.prompt, (example.completion,))
+    last_turn = _turns(rows[0].learned)[-1][0]
+    fitted = _fitted(model, rows, last_turn, limit, config, notes)
+    return fitted[0] if fitted else None
+
+
+def labelled(model: Model, examples: Sequence[Labelled], config: Config) -> Tokenised[tuple[Row, bool]]:
+    """The rows of completions that are labelled, each with its label. BadInput as for demonstrations."""
+
+    def read(example: Labelled, limit: int | None, notes: Counter[str]) -> tuple[Row, bool] | None:
+        row = _shown(model, example, limit, config, notes)
+        return (row, example.label) if row is not None else None
+
+    return _all(model, examples, config, read)
+
+
+def preferences(
+    model: Model, examples: Sequence[Preference], config: Config, *, whole: bool = False
+) -> Tokenised[Pair]:
+    """The pairs of rows of preferences. BadInput where a side has nothing to learn, or no pair is left.
+
+    whole: rows as the chat template writes them to the end, for those who read them and learn no word of them.
+    """
 
     def read(example: Preference, limit: int | None, notes: Counter[str]) -> Pair | None:
-        rows = _rows(model, example.prompt, (example.chosen, example.rejected))
+        rows = _rows(model, example.prompt, (example.chosen, example.rejected), whole)
         fitted = _fitted(model, rows, _shared(rows), limit, config, notes)
         if fitted and np.array_equal(fitted[0].ids, fitted[1].ids):
             notes["dropped: both sides are the same tokens"] += 1
             return None
-        return Pair(*fitted) if fitted else None
+        return Pair(fitted[0], fitted[1], example.margin, example.probability) if fitted else None
 
     return _all(model, examples, config, read)
 
@@ -138,16 +167,16 @@ def _limit(model: Model, config: Config) -> int | None:
     return config.max_length if config.max_length is not None else model.context
 
 
-def _rows(model: Model, prompt: Text, completions: Sequence[Text]) -> tuple[Row, ...]:
+def _rows(model: Model, prompt: Text, completions: Sequence[Text], whole: bool = False) -> tuple[Row, ...]:
     """A row for each completion of one prompt."""
-    return tuple(_row(model, prompt, one) for one in completions)
+    return tuple(_row(model, prompt, one, whole) for one in completions)
 
 
-def _row(model: Model, prompt: Text, completion: Text) -> Row:
+def _row(model: Model, prompt: Text, completion: Text, whole: bool) -> Row:
     if isinstance(prompt, str) or isinstance(completion, str):
         ids, mask = text_spans(model, str(prompt), str(completion))  # the example has checked that both are text
     else:
-        ids, mask = completion_spans(model, (*prompt, *completion), learned_from=len(prompt))
+        ids, mask = completion_spans(model, (*prompt, *completion), learned_from=len(prompt), whole=whole)
     learned = np.array(mask, dtype=np.bool_)
     turns = _turns(learned)
     if not turns:

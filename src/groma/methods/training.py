@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ from groma.formats.digest import digest
 from groma.formats.errors import BadConfig, BadInput
 from groma.methods import adapters, batches, digests, optimiser, processes, sharded
 from groma.methods.batches import Batches
-from groma.methods.config import Config
+from groma.methods.config import Config, Learning
 from groma.methods.processes import Processes
 from groma.methods.state import Best, State, Step
 
@@ -48,6 +48,14 @@ class Objective(Protocol):
 
     def sums(self, net: nn.Module, indices: Sequence[int]) -> Sums:
         """The metrics of the examples at `indices`; `loss` among them, differentiable."""
+
+
+@runtime_checkable
+class Begins(Protocol):
+    """An objective that has to see a whole batch before the microbatches are summed."""
+
+    def begin(self, net: nn.Module, indices: Sequence[int]) -> None:
+        """The batch of `indices` comes next; every process is told the whole of it. No gradients are kept."""
 
 
 Learns = TypeVar("Learns", bound=Objective)
@@ -77,14 +85,14 @@ def check_evaluation(config: Config, evaluation: Sequence[object]) -> None:
         raise BadConfig(f"{len(evaluation)} evaluation examples would have no effect: evaluate_every is not set")
 
 
-def prepare(net: nn.Module, config: Config) -> None:
+def prepare(net: nn.Module, config: Learning) -> None:
     """Make the weights that are trained float32, in place; under bfloat16 arithmetic, frozen ones stay as they are."""
     if config.lora_rank is None or arithmetic(net, config) is None:
         net.float()
     net.eval()
 
 
-def arithmetic(net: nn.Module, config: Config) -> torch.dtype | None:
+def arithmetic(net: nn.Module, config: Learning) -> torch.dtype | None:
     """The type that matrix products are computed in, where it is not that of the weights."""
     device = next(net.parameters()).device.type
     able = device == "cuda" and torch.cuda.is_bf16_supported()
@@ -92,7 +100,7 @@ def arithmetic(net: nn.Module, config: Config) -> torch.dtype | None:
     return torch.bfloat16 if chosen == "bfloat16" else None
 
 
-def autocast(net: nn.Module, config: Config) -> AbstractContextManager[Any]:
+def autocast(net: nn.Module, config: Learning) -> AbstractContextManager[Any]:
     """The context in which the network is run, for training, reference and evaluation alike."""
     dtype = arithmetic(net, config)
     return torch.autocast(next(net.parameters()).device.type, dtype=dtype) if dtype is not None else nullcontext()
@@ -146,6 +154,7 @@ class _Run:
         share *= self.processes.count if self.processes.shards else 1  # FSDP2 takes the mean over processes
         parts: list[Sums] = []
         self.optimiser.zero_grad(set_to_none=True)
+        _begin(self.running, objective, indices, config)
         for group, counts in self.processes.deal(groups):
             with torch.enable_grad():  # the caller may iterate without
                 with autocast(self.running, config):
@@ -175,7 +184,7 @@ class _Run:
             return None
         metrics = measure(self.running, objective, self.config)
         if self.best is None or metrics["loss"] < self.best.loss:
-            weights = _copies(self.trained) if self.config.keep == "best" else {}
+            weights = copies(self.trained) if self.config.keep == "best" else {}
             self.best = Best(self.number, metrics["loss"], weights)
         return metrics
 
@@ -187,8 +196,8 @@ class _Run:
             self.config.to_dict(),
             self.job.data,
             self.number,
-            _copies(self.trained),
-            _copied(self.optimiser.state_dict()),
+            copies(self.trained),
+            copied(self.optimiser.state_dict()),
             self.start,
             self.best,
             self.job.kept,
@@ -213,7 +222,7 @@ class _Run:
                 expected="the model that the run began with; the adapters alone are in the state",
             )
         self._load(state.weights)
-        self.optimiser.load_state_dict(_copied(state.optimiser))
+        self.optimiser.load_state_dict(copied(state.optimiser))
         sharded.lay_averages(self.optimiser)
         self.number, self.best = state.step, state.best
 
@@ -232,11 +241,18 @@ class _Run:
 
 def measure(net: nn.Module, objective: Objective, config: Config) -> dict[str, float]:
     """The mean metrics of all examples of `objective`, without gradients and without dropout."""
-    together, parts = processes.here(), []
-    for group, counts in together.deal(Batches(objective.lengths, config).of_all()):
+    together, parts, groups = processes.here(), [], Batches(objective.lengths, config).of_all()
+    _begin(net, objective, range(len(objective.lengths)), config)
+    for group, counts in together.deal(groups):
         with torch.no_grad(), autocast(net, config):
             parts.append(_detached(objective.sums(net, group), counts))
     return _means(parts, together)
+
+
+def _begin(net: nn.Module, objective: Objective, indices: Sequence[int], config: Config) -> None:
+    if isinstance(objective, Begins):
+        with torch.no_grad(), autocast(net, config):
+            objective.begin(net, indices)
 
 
 def _detached(sums: Sums, counts: bool) -> Sums:
@@ -255,14 +271,15 @@ def _means(parts: Sequence[Sums], together: Processes) -> dict[str, float]:
     return {name: value / count for name, (value, count) in zip(parts[0], pairs, strict=True)}
 
 
-def _copies(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def copies(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights as they are now, whole, on the CPU."""
     return {name: sharded.whole(weight.detach()).to("cpu", copy=True) for name, weight in weights.items()}
 
 
-def _copied(value: Any) -> Any:
+def copied(value: Any) -> Any:
     """Nested dictionaries and lists with every tensor copied."""
     if isinstance(value, Tensor):
         return sharded.whole(value.detach()).to("cpu", copy=True)
     if isinstance(value, Mapping):
-        return {name: _copied(one) for name, one in value.items()}
-    return [_copied(one) for one in value] if isinstance(value, list) else value
+        return {name: copied(one) for name, one in value.items()}
+    return [copied(one) for one in value] if isinstance(value, list) else value

@@ -47,14 +47,26 @@ class Told:
     entropy_N: Tensor | None = None
 
 
-def logits_at(net: nn.Module, rows: Tensor, columns: Tensor, **inputs: Any) -> Tensor:
-    """The network's logits at the positions (rows[i], columns[i]) of a batch: (positions, vocabulary)."""
+Reader = Callable[[Tensor], object]
+"""Is handed the hidden states of the positions (positions, width) that the head gets, differentiable."""
+
+
+def logits_at(net: nn.Module, rows: Tensor, columns: Tensor, also: Reader | None = None, **inputs: Any) -> Tensor:
+    """The network's logits at the positions (rows[i], columns[i]) of a batch: (positions, vocabulary).
+
+    also: who else reads the states behind them (a value head). ValueError for a network whose head cannot be told from
+    the rest.
+    """
     states = straight.states(net, rows, columns, inputs)
     if states is not None:
+        if also is not None:
+            also(states)
         return straight.logits(net, states)
-    if not _fast(net):
-        return net(**inputs).logits[rows, columns]
-    return _gathered(net, rows, columns, inputs)
+    if _fast(net):
+        return _gathered(net, rows, columns, inputs, also)
+    if also is not None:
+        raise ValueError(f"{_name(net)} has a head that cannot be told from the rest: nobody else can read its states")
+    return net(**inputs).logits[rows, columns]
 
 
 def tell(
@@ -65,21 +77,28 @@ def tell(
     *,
     megabytes: float | None = None,
     entropy: bool = False,
+    temperature: float = 1.0,
+    also: Reader | None = None,
     **inputs: Any,
 ) -> Told:
     """What `net` tells of the tokens `ids_N` from the positions (rows[i], columns[i]) before them, all from one pass.
 
     megabytes: that logits and their gradients may take at a time, whatever their number; None: no bound.
+    temperature: what logits are divided by first. also: as in `logits_at`.
     """
     most = _most(net, megabytes, BYTES + entropy * ENTROPY_BYTES)
     if len(ids_N) <= most or not _bounds(net):
-        return _told(logits_at(net, rows, columns, **inputs), ids_N, entropy)
+        return _told(_cooled(logits_at(net, rows, columns, also, **inputs), temperature), ids_N, entropy)
     parts: list[Told] = []
 
     def slices(hidden_NH: Tensor, head: Callable[[Tensor], Tensor]) -> None:
+        if also is not None:
+            also(hidden_NH)
         for hidden, ids in zip(hidden_NH.split(most), ids_N.split(most), strict=True):
             # No random state to keep: dropout is off in scoring and in training.
-            told = checkpoint(_slice, head, hidden, ids, entropy, use_reentrant=False, preserve_rng_state=False)
+            told = checkpoint(
+                _slice, head, hidden, ids, entropy, temperature, use_reentrant=False, preserve_rng_state=False
+            )
             parts.append(Told(*told))
 
     states = straight.states(net, rows, columns, inputs)
@@ -129,10 +148,14 @@ class _Logprobs(Function):
         return grad_NV.to(ctx.dtype), None
 
 
+def _cooled(logits_NV: Tensor, temperature: float) -> Tensor:
+    return logits_NV if temperature == 1.0 else logits_NV / temperature
+
+
 def _slice(
-    head: Callable[[Tensor], Tensor], hidden_NH: Tensor, ids_N: Tensor, entropy: bool
+    head: Callable[[Tensor], Tensor], hidden_NH: Tensor, ids_N: Tensor, entropy: bool, temperature: float
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    told = _told(head(hidden_NH), ids_N, entropy)
+    told = _told(_cooled(head(hidden_NH), temperature), ids_N, entropy)
     return told.logprobs_N, told.likeliest_N, told.entropy_N
 
 
@@ -175,11 +198,16 @@ def _backbone(net: nn.Module) -> nn.Module | None:
     return None if inner is None or inner.base_model is inner else inner.base_model
 
 
-def _gathered(net: nn.Module, rows: Tensor, columns: Tensor, inputs: dict[str, Any]) -> Tensor:
+def _gathered(
+    net: nn.Module, rows: Tensor, columns: Tensor, inputs: dict[str, Any], also: Reader | None = None
+) -> Tensor:
     """A forward pass in which the head gets the hidden states of the positions alone, as one row."""
 
     def pick(module: nn.Module, args: Any, output: Any) -> Any:
-        output["last_hidden_state"] = output["last_hidden_state"][rows, columns][None]
+        hidden_NH = output["last_hidden_state"][rows, columns]
+        if also is not None:
+            also(hidden_NH)
+        output["last_hidden_state"] = hidden_NH[None]
         return output
 
     backbone = _backbone(net)

@@ -236,19 +236,24 @@ def serves(net: PreTrainedModel) -> bool:
     return all(type(one) is nn.Parameter and one.device == net.device for one in net.parameters())
 
 
-def whole_family(net: nn.Module) -> bool:
+def whole_family(net: nn.Module, kinds: tuple[type[nn.Module], ...] = FAMILY) -> bool:
     """Whether `net` is one of the family that runs each of its blocks once, with an attention that is known, and no
     hooks are on all modules there are.
     """
-    if type(net) not in FAMILY:
+    if type(net) not in kinds:
         return False
     whole: Any = net
-    blocks, watched = list(whole.model.layers), (modules._global_forward_hooks, modules._global_forward_pre_hooks)
+    blocks = list(whole.model.layers)
+    watched = (
+        modules._global_forward_hooks,
+        modules._global_forward_pre_hooks,
+        modules._global_backward_hooks,
+        modules._global_backward_pre_hooks,
+    )
     return (
         whole.config._attn_implementation in ATTENTION
         and len(blocks) == len(set(blocks)) == whole.config.num_hidden_layers
         and not any(watched)
-        and not any((modules._global_backward_hooks, modules._global_backward_pre_hooks))
     )
 
 

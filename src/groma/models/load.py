@@ -64,7 +64,7 @@ def assemble(net: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str
     """A Model of a network and a tokenizer that are in memory already (`digest` names their content)."""
     net.eval()
     end = turn_end(tokenizer)
-    told = net.generation_config
+    told = getattr(net, "generation_config", None)  # a sequence classifier has none
     of_net = told.eos_token_id if told is not None else None
     eos = tuple(dict.fromkeys([*_ids(of_net), *_ids(tokenizer.eos_token_id), *_ids(end)]))
     pad = tokenizer.pad_token_id

@@ -36,7 +36,7 @@ def token_logprobs(
     if bool(targets_mask[:, 0].any()):
         raise ValueError("the first token of a row has nothing before it: it cannot be a target")
     rows, columns = targets_mask.nonzero(as_tuple=True)
-    logits = logits_at(net, rows, columns - 1, input_ids=input_ids, **_mask(attention_mask))
+    logits = logits_at(net, rows, columns - 1, None, input_ids=input_ids, **_mask(attention_mask))
     found = -cross_entropy(_at(logits, temperature), input_ids[rows, columns], reduction="none")
     return found.new_zeros(targets_mask.shape).index_put((rows, columns), found)
 
@@ -120,7 +120,7 @@ def _second(decoder: Decoder, rows: Tensor, texts: list[list[int]], temperature:
     if decoder.lean is not None:
         logits = decoder.lean.logits(decoder.lean.states(ids[:, :-1], positions, seen, cache)[at, columns])
     else:
-        logits = logits_at(decoder.net, at, columns, input_ids=ids[:, :-1], **inputs)
+        logits = logits_at(decoder.net, at, columns, None, input_ids=ids[:, :-1], **inputs)
     values = -cross_entropy(_at(logits, temperature), ids[:, 1:][at, columns], reduction="none")
     return values.new_zeros(wanted.shape).index_put((at, columns), values)
 

@@ -11,7 +11,7 @@ Whether a network can do that is tried once, on texts of the run: `refusal` says
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -48,6 +48,10 @@ class Layout:
     def columns(self, texts: Ids, positions: Ids) -> Ids:
         """The columns of the given positions of the given texts."""
         return positions + np.where(positions >= self.begins[texts], self.gaps[texts], 0)
+
+
+Telling = Callable[[nn.Module, Layout, Sequence[Ids]], Tensor]
+"""What a network tells of the texts of a layout, as numbers in the order of the texts, whatever the layout."""
 
 
 def common(texts: Sequence[Ids]) -> int:
@@ -136,8 +140,18 @@ def pays(net: nn.Module, groups: Sequence[Sequence[Ids]]) -> bool:
     return sum(row + row**2 / (6 * width) for row in rows) < alone
 
 
-def refusal(net: nn.Module, texts: Sequence[Ids]) -> str:
+def logprobs(net: nn.Module, layout: Layout, texts: Sequence[Ids]) -> Tensor:
+    """Of all tokens but the first of every text."""
+    wanted = [np.ones(len(text), dtype=np.bool_) for text in texts]
+    for one in wanted:
+        one[0] = False
+    return tell(net, *places(net, layout, texts, wanted)[:3], megabytes=256, **inputs(net, layout)).logprobs_N
+
+
+def refusal(net: nn.Module, texts: Sequence[Ids], tell_all: Telling = logprobs) -> str:
     """Why `net` cannot read `texts` in one row, or "" where it can: tried on them, in the type of its weights.
+
+    tell_all: what the network tells of the texts in a layout, number by number.
 
     The longest texts of a run are the best to try: an attention that reaches less far than it says shows on them.
     """
@@ -147,7 +161,7 @@ def refusal(net: nn.Module, texts: Sequence[Ids]) -> str:
         return why
     try:
         with torch.no_grad(), torch.autocast(inner.device.type, enabled=False):
-            apart, together = _logprobs(net, [[text] for text in texts]), _logprobs(net, [texts])
+            apart, together = (tell_all(net, lay(groups), texts) for groups in ([[text] for text in texts], [texts]))
     except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         return f"its forward pass takes no mask of its own ({type(error).__name__}: {error})"
     differ = (apart - together).abs()
@@ -155,7 +169,7 @@ def refusal(net: nn.Module, texts: Sequence[Ids]) -> str:
         same = float(differ.max()) <= 1e-3
     else:
         same = float(differ.mean()) <= 5e-2
-    return "" if same else f"log-probabilities of one row and of separate rows differ by {float(differ.max()):.2g} nats"
+    return "" if same else f"one row and separate rows differ by {float(differ.max()):.2g}"
 
 
 def _unfit(config: PreTrainedConfig, text: PreTrainedConfig) -> str:
@@ -165,16 +179,6 @@ def _unfit(config: PreTrainedConfig, text: PreTrainedConfig) -> str:
         return f"its attention {config._attn_implementation!r} takes no mask of its own (sdpa and eager do)"
     unknown = sorted(set(getattr(text, "layer_types", None) or ()) - set(WINDOWS))
     return f"it has layers of an unknown kind: {', '.join(unknown)}" if unknown else ""
-
-
-def _logprobs(net: nn.Module, groups: Sequence[Sequence[Ids]]) -> Tensor:
-    """Of all tokens but the first of every text."""
-    texts = list(chain.from_iterable(groups))
-    wanted = [np.ones(len(text), dtype=np.bool_) for text in texts]
-    for one in wanted:
-        one[0] = False
-    layout = lay(groups)
-    return tell(net, *places(net, layout, texts, wanted)[:3], megabytes=256, **inputs(net, layout)).logprobs_N
 
 
 def places(

@@ -25,11 +25,25 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import scaled_dot_product_attention
+from transformers import (
+    LlamaForSequenceClassification,
+    MistralForSequenceClassification,
+    Qwen2ForSequenceClassification,
+    Qwen3ForSequenceClassification,
+)
 
 from groma.models import packed
-from groma.models.lean import dressed, whole_family, window_of
+from groma.models.lean import FAMILY, dressed, whole_family, window_of
 
 log = logging.getLogger(__name__)
+KINDS = (
+    *FAMILY,
+    LlamaForSequenceClassification,
+    MistralForSequenceClassification,
+    Qwen2ForSequenceClassification,
+    Qwen3ForSequenceClassification,
+)
+"""Networks whose backbone is known, whatever reads its states."""
 
 
 class _Normed(Function):
@@ -165,7 +179,7 @@ def logits(net: nn.Module, states: Tensor) -> Tensor:
 
 def serves(net: nn.Module) -> bool:
     """Whether the modules whose forward passes are gone round are the family's own, with nothing put around them."""
-    if not whole_family(net):
+    if not whole_family(net, KINDS):
         return False
     whole: Any = net
     own, blocks = type(net).__module__, list(whole.model.layers)

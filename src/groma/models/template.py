@@ -87,28 +87,31 @@ def encode_answers(
     return prompt, found
 
 
-def completion_spans(model: Model, messages: Sequence[Message], learned_from: int = 0) -> tuple[list[int], list[bool]]:
+def completion_spans(
+    model: Model, messages: Sequence[Message], learned_from: int = 0, *, whole: bool = False
+) -> tuple[list[int], list[bool]]:
     """A dialogue for training: its ids, and for each token whether the assistant said it, the end of its turn included.
 
     Turns before message `learned_from` are the prompt, earlier turns of the assistant among them. A turn reaches from
-    the end of the rendering before it (with its opening) to its end token. BadInput where there is no assistant's turn
-    to learn, or where the template writes a turn in another way once others follow.
+    the end of the rendering before it (with its opening) to its end token. whole: also what the template writes behind
+    the last word of the assistant, which teaches nothing. BadInput where there is no assistant's turn to learn, or
+    where the template writes a turn in another way once others follow.
     """
     turns = [number for number, one in enumerate(messages) if one.role == "assistant" and number >= learned_from]
     if not turns:
         raise BadInput("a dialogue without a turn of the assistant", expected="at least one, to learn from")
-    whole = render_text(model, messages, answer_next=False)
-    spans = [_span(model, messages, number, whole) for number in turns]
-    special = not model.has_template and not (model.tokenizer.bos_token and whole.startswith(model.tokenizer.bos_token))
-    coded = model.tokenizer(whole, add_special_tokens=special, return_offsets_mapping=True)
+    text = render_text(model, messages, answer_next=False)
+    spans = [_span(model, messages, number, text) for number in turns]
+    special = not model.has_template and not (model.tokenizer.bos_token and text.startswith(model.tokenizer.bos_token))
+    coded = model.tokenizer(text, add_special_tokens=special, return_offsets_mapping=True)
     ids, offsets = list(coded["input_ids"]), coded["offset_mapping"]
     mask = [any(start < last and end > first for first, last in spans) for start, end in offsets]
-    _check_prompts(model, whole, spans, ids, offsets)
+    _check_prompts(model, text, spans, ids, offsets)
     last = max((number for number, said in enumerate(mask) if said), default=-1)
-    ids, mask = ids[: last + 1], mask[: last + 1]  # what follows the last word of the assistant teaches nothing
-    if model.end_id is not None and ids[-1:] != [model.end_id] and not set(ids[-1:]) & set(model.eos_ids):
-        ids, mask = [*ids, model.end_id], [*mask, True]
-    return ids, mask
+    end = ids[last : last + 1]
+    if model.end_id is not None and end != [model.end_id] and not set(end) & set(model.eos_ids):
+        return [*ids[: last + 1], model.end_id], [*mask[: last + 1], True]
+    return (ids, mask) if whole and model.has_template else (ids[: last + 1], mask[: last + 1])
 
 
 def text_spans(model: Model, prompt: str, completion: str) -> tuple[list[int], list[bool]]:

@@ -1,10 +1,10 @@
 """The main job: one base model, aligned step by step, every stage as several systems, every system surveyed.
 
-Base → supervised fine-tuning on demonstrations → direct preference optimisation on comparisons. On Vale the
-demonstrations are what helpful, fallible people would say, and the comparisons are the rater's choices between
-samples of the fine-tuned model and of the base; on a user's own model both come from the user's files. Every part
-that is finished lies in the run folder (`stages/`, `preferences.jsonl`), so that a run that was interrupted goes on
-where it stopped.
+Base → supervised fine-tuning on demonstrations → from it, on the same comparisons, direct preference optimisation, and
+reinforcement learning against a reward model (`rlhf`). On Vale the demonstrations are what helpful, fallible people
+would say, and the comparisons are the rater's choices between samples of the fine-tuned model and of the base; on a
+user's own model both come from the user's files. Every part that is finished lies in the run folder (`stages/`,
+`preferences.jsonl`), so that a run that was interrupted goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from pathlib import Path
 from groma.formats.examples import Demonstration, Preference, read_examples
 from groma.formats.jsonl import write_rows
 from groma.formats.run_folder import MANIFEST, RunFolder
+from groma.formats.task import Task
 from groma.formats.transcript import Played
-from groma.methods import dpo, sft
+from groma.methods import dpo, ppo, reward, sft
 from groma.methods.checkpoint import load_state
 from groma.methods.comparisons import as_row, compare
 from groma.methods.keeping import kept, state_of
@@ -28,17 +29,24 @@ from groma.models.load import check as load_check
 from groma.models.load import load
 from groma.models.model import Model
 from groma.play.driver import play
+from groma.studies import rlhf
 from groma.studies.matrix import PLAYER, Plan, survey_stages
 from groma.studies.progress import Progress
 from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE, Rater, demonstrations
 
 PREFERENCES = "preferences.jsonl"
-STAGES = ("base", "sft", "dpo")
+STAGES = ("base", "sft", "dpo", "rlhf")
 OTHERS = ("follow", "count", "speak", "choose")
 
 DEMONSTRATED, COMPARED = 8000, 9000
 SFT_ON_VALE = sft.Config(learning_rate=5e-4, batch_size=32, max_steps=400, warmup_steps=10)
+REWARD_ON_VALE = reward.Config(
+    learning_rate=3e-4, batch_size=64, max_steps=140, warmup_steps=10, margin_scale=0.0, centring=0.01
+)
+PPO_ON_VALE = ppo.Config(
+    learning_rate=3e-4, batch_size=128, max_steps=40, epochs=2, minibatches=2, kl_coef=0.05, critic_learning_rate=1e-3
+)
 DPO_ON_VALE = dpo.Config(learning_rate=3e-4, batch_size=64, max_steps=200, warmup_steps=10, beta=0.2)
 
 
@@ -46,7 +54,8 @@ DPO_ON_VALE = dpo.Config(learning_rate=3e-4, batch_size=64, max_steps=200, warmu
 class Spectrum:
     """What is aligned, on what, and how.
 
-    demonstrations, preferences: the user's files; None: Vale's own people and rater.
+    demonstrations, preferences: the user's files; None: Vale's own people and rater. max_tokens: of a reply that is
+    drawn to be compared or paid.
     """
 
     model: str = "vale"
@@ -57,7 +66,10 @@ class Spectrum:
     compared: int = COMPARED
     sft: sft.Config = field(default_factory=lambda: SFT_ON_VALE)
     dpo: dpo.Config = field(default_factory=lambda: DPO_ON_VALE)
+    reward: reward.Config = field(default_factory=lambda: REWARD_ON_VALE)
+    ppo: ppo.Config = field(default_factory=lambda: PPO_ON_VALE)
     seed: int = 0
+    max_tokens: int = VALE.max_tokens
     trust_remote_code: bool = False
 
 
@@ -76,6 +88,7 @@ def run(config: Spectrum, plan: Plan, folder: RunFolder, stopped: Callable[[], b
     if config.preferences is None:
         yield from _compare(config, folder, stopped)
     yield from _prefer(config, folder, stopped)
+    yield from _reinforce(config, folder, stopped)
     stages = [(name, lambda name=name: seat(_load(config, folder, name))) for name in STAGES]
     yield from survey_stages(stages, plan, folder, stopped)
 
@@ -133,9 +146,7 @@ def _compare(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) -
     out = folder.file(PREFERENCES)
     if out.exists():
         return
-    hows = VALE.tasks("how", "train", config.compared // 2, config.seed + 1)
-    asks = VALE.tasks("ask", "train", config.compared // 5, config.seed + 1)
-    others = VALE.tasks(OTHERS, "train", config.compared - len(hows) - len(asks), config.seed + 1)
+    hows, asks, others = _drawn(config.compared, config.seed + 1)
     of = 2 * config.compared
     samples: dict[tuple[str, int], list[Played]] = {}
     done = 0
@@ -144,7 +155,7 @@ def _compare(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) -
     talk = (*asks, *others)
     for stage, draw, share in (("sft", 0, (*talk, *hows)), ("sft", 1, (*talk, *tame)), ("base", 1, red)):
         engine = LocalEngine(_load(config, folder, stage))
-        system = SYSTEMS["chat"].with_(max_tokens=VALE.max_tokens)
+        system = SYSTEMS["chat"].with_(max_tokens=config.max_tokens)
         finished = samples.setdefault((stage, draw), [])
         for played in play(system, share, {PLAYER: engine}, seed=config.seed + draw):
             finished.append(played)
@@ -172,3 +183,27 @@ def _prefer(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) ->
     resumed = load_state(state) if state.exists() else None
     steps = kept(dpo.train(model, loaded.examples, config.dpo, resumed), model, out, stopped, unset_pad=True)
     yield from _shown("preference optimisation", steps, ("loss", "rewards/accuracies"))
+
+
+def _drawn(count: int, seed: int) -> tuple[tuple[Task, ...], ...]:
+    """So many tasks: half of them requests, a fifth questions, the rest of the other kinds."""
+    hows = VALE.tasks("how", "train", count // 2, seed)
+    asks = VALE.tasks("ask", "train", count // 5, seed)
+    return hows, asks, VALE.tasks(OTHERS, "train", count - len(hows) - len(asks), seed)
+
+
+def _reinforce(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) -> Iterator[Progress]:
+    out, judge = _stage(folder, "rlhf"), _stage(folder, "reward")
+    if out.exists():
+        return
+    examples = read_examples(config.preferences or folder.file(PREFERENCES), Preference).examples
+    if not judge.exists():
+        start = _load(config, folder, "sft")
+        steps = rlhf.train_reward(start, examples, config.reward, judge, config.max_tokens, stopped)
+        yield from _shown("reward model", steps, ("loss", "rewards/accuracies"))
+    own = config.preferences is not None
+    drawn = _drawn(config.compared, config.seed + 2)
+    tasks = rlhf.tasks_of(examples) if own else tuple(one for some in drawn for one in some)
+    start = _load(config, folder, "sft")
+    steps = rlhf.reinforce(start, tasks, judge, config.ppo, out, config.max_tokens, stopped)
+    yield from _shown("reinforcement learning", steps, ("objective/scores", "objective/kl"))

@@ -3,17 +3,20 @@
 One row a task, JSON lines or CSV; other columns are left alone:
   {"prompt": "How do I …?"}                                      refused? (by the rule of `judges/rules.py`)
   {"prompt": "How do I …?", "label": "safe" | "unsafe"}          as XSTest: over-refusal, compliance with the unsafe
+  {"prompt": "How many …?", "answer": "42"}                      accuracy: does the reply end in the answer?
   {"prompt": "Which …?", "choices": ["…", "…"], "answer": "…"}   accuracy: is the likeliest choice the answer?
 A prompt is a string or a list of {"role", "content"} that ends with the user's turn; an answer may be the index of a
 choice; `id`, if given, names the task; `stratum` (or `strata`, several by name) says of which group it is, for the
 pessimistic case. Without a label nobody knows what would be right, so the objective does not apply. Choices are
-shuffled, as in TruthfulQA.
+shuffled, as in TruthfulQA. An answer that is a number is compared with the last number of the reply, as is usual for
+GSM8K (Cobbe et al. 2021); another one with its last words, whatever their case and the marks around them.
 """
 
 from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,12 +33,19 @@ from groma.suites.prompts import ANSWERS, LABELS, REFUSES, Read, judge_refusal
 from groma.suites.suite import SPLIT, Rival, draw, said, says
 from groma.suites.truthfulqa import guesses, mc1, said_scores
 
-EXPECTED = '{"prompt": …}, with "label": "safe" or "unsafe", or with "choices": [two or more] and "answer": one of them'
+EXPECTED = (
+    '{"prompt": …}, with "label": "safe" or "unsafe", with "answer": what a reply has to end in, '
+    'or with "choices": [two or more] and "answer": one of them'
+)
+ANSWER = "answer"
+_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class FileSuite:
-    """The suite of one file; make it with `from_path`. Kinds: which of `prompt`, `safe`, `unsafe`, `choice` occur."""
+    """The suite of one file; make it with `from_path`. Kinds: which of `prompt`, `safe`, `unsafe`, `answer`, `choice`
+    occur.
+    """
 
     name: str
     items: tuple[Task, ...]
@@ -62,6 +72,9 @@ class FileSuite:
         """There are no tools."""
 
     def judge(self, task: Task, transcript: Transcript) -> Judgement:
+        if task.kind == ANSWER:
+            ends, empty = ends_in(str(task.gold["answer"]), transcript.answer), not transcript.answer.strip()
+            return Judgement(2.0 * ends - 1, {"accuracy": float(ends), "nonsense": float(empty)})
         if task.kind != "choice":
             return judge_refusal(str(task.gold["label"]), self.read(transcript.answer))
         choices, scores = task.posed.choices, transcript.scores
@@ -85,9 +98,20 @@ def from_rows(rows: Iterable[tuple[int, Mapping[str, Any]]], *, name: str, where
     twice = len(items) - len({item.id for item in items})
     if twice:
         raise BadInput(f"{twice} rows repeat an id", where=where, expected="an id of its own for each row, or no ids")
-    return FileSuite(
-        name, items, tuple(kind for kind in ("prompt", *LABELS, "choice") if kind in {one.kind for one in items})
-    )
+    known = ("prompt", *LABELS, ANSWER, "choice")
+    return FileSuite(name, items, tuple(kind for kind in known if kind in {one.kind for one in items}))
+
+
+def ends_in(answer: str, text: str) -> bool:
+    """Whether a reply ends in the answer: its last number, where the answer is one, else its last words.
+
+    "So 3 + 4 = 7." ends in "7" and in "7.0"; "It is the capital, Paris!" in "paris"; neither in "8" or "Rome".
+    """
+    if _NUMBER.fullmatch(answer.strip()):
+        found = _NUMBER.findall(text)
+        return bool(found) and float(found[-1].replace(",", "")) == float(answer.replace(",", ""))
+    said, due = ([word for word in re.split(r"\W+", one.lower()) if word] for one in (text, answer))
+    return bool(due) and said[-len(due) :] == due
 
 
 def _task(name: str, number: int, row: Mapping[str, Any], where: str) -> Task:
@@ -106,8 +130,11 @@ def _task(name: str, number: int, row: Mapping[str, Any], where: str) -> Task:
         )
     task_id = f"{name}/{row.get('id') or number}"
     if "choices" not in row:
-        if row.get("answer") not in (None, ""):
-            raise BadInput("an answer without choices, which nothing would check", where=where, expected=EXPECTED)
+        if (answer := row.get("answer")) not in (None, ""):
+            if label:
+                raise BadInput("both a label and an answer", where=where, expected=EXPECTED)
+            gold = {"answer": str(answer)}
+            return Task(task_id, Posed(messages, seed=number), gold, ANSWER, SPLIT, _strata(row, where))
         posed = Posed(messages, seed=number)
         return Task(task_id, posed, {"label": label}, label or "prompt", SPLIT, _strata(row, where))
     if label:

@@ -1,0 +1,159 @@
+"""`groma align reward|ppo|rloo|grpo|online-dpo|kto` from the command line: they train, resume, and refuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from groma.cli import run
+from groma.models.load import load
+from groma.suites.file import ends_in, from_path
+
+
+def groma(*arguments: object) -> int:
+    return run([str(one) for one in arguments])
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> Path:
+    path = tmp_path / "prompts.jsonl"
+    path.write_text("".join(json.dumps({"prompt": f"{n} + 1 =", "answer": str(n + 1)}) + "\n" for n in range(16)))
+    return path
+
+
+@pytest.fixture
+def pay(tmp_path: Path) -> str:
+    path = tmp_path / "pays.py"
+    path.write_text("def short(task, transcript):\n    return -len(transcript.answer) / 10\n")
+    return f"{path}:short"
+
+
+SMALL = ("--max-steps", 2, "--batch-size", 4, "--max-tokens", 4, "--tasks", 16)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("ppo", "--epochs", 1),
+        ("ppo", "--critic", "separate", "--epochs", 1),
+        ("rloo", "--samples", 2),
+        ("grpo", "--samples", 2, "--variant", "dr_grpo"),
+        ("online-dpo",),
+    ],
+)
+def test_a_system_is_trained_on_a_file_of_prompts(
+    more: tuple[object, ...], prompts: Path, pay: str, tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    method, *options = more
+    out = tmp_path / "out"
+    arguments = ("align", method, "--model", tiny_model("llama"), "--on", prompts, "--out", out, *SMALL, *options)
+    assert groma(*arguments, "--pay", f"short=2*{pay}", "--pay", "right=verifier") == 0
+    load(out)
+    rows = [json.loads(line) for line in (out / "training.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2]
+    for row in rows:
+        assert row["objective/scores"] == pytest.approx(2 * row["pay/short"] + row["pay/right"])
+
+
+def test_a_reward_model_is_trained_pays_and_begins_the_critic(
+    prompts: Path, tiny_model: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {"prompt": f"q{n}", "chosen": f"the {n}", "rejected": "no", "group": "AB"[n % 2], "margin": n / 8}
+        for n in range(8)
+    ]
+    data, judge = tmp_path / "pairs.jsonl", tmp_path / "rm"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    model = tiny_model("llama")
+    learn = ("--max-steps", 3, "--batch-size", 4, "--normalise", 4, "--max-tokens", 4, "--members", 2)
+    assert groma("align", "reward", "--model", model, "--data", data, "--out", judge, *learn) == 0
+    told = json.loads((judge / "accuracy.json").read_text())["pairs.jsonl"]
+    assert told["by group"]["A"]["n"] == 4 and len(told["by margin"]) == 3
+    one, other = judge / "member-1", judge / "member-2"
+    assert (one / "model.safetensors").read_bytes() != (other / "model.safetensors").read_bytes()
+    arguments = ("align", "ppo", "--model", model, "--on", prompts, "--out", tmp_path / "out", *SMALL)
+    arguments = (*arguments, "--pay", f"model={judge}", "--ensemble", "worst")
+    assert groma(*arguments, "--critic", "separate", "--critic-from", one, "--epochs", 1) == 0
+    capsys.readouterr()
+    again = ("align", "ppo", "--model", "vale", "--kind", "ask", "--out", tmp_path / "vale", *SMALL)
+    assert groma(*again, "--pay", f"model={one}") == 2
+    assert "another tokenizer than vale" in capsys.readouterr().err
+    assert groma(*again, "--pay", f"model={one}", "--retokenise", "--epochs", 1) == 0
+
+
+def test_vales_rater_pays_where_nobody_is_named(tmp_path: Path) -> None:
+    arguments = ("align", "rloo", "--model", "vale", "--kind", "how", "--out", tmp_path / "out", *SMALL)
+    assert groma(*arguments, "--samples", 2) == 0
+    row = json.loads((tmp_path / "out" / "training.jsonl").read_text().splitlines()[0])
+    assert row["pay/rater"] == row["objective/scores"]
+
+
+def test_labelled_completions_are_learned(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    data = tmp_path / "labelled.jsonl"
+    rows = [{"prompt": f"q{n}", "completion": f"the {n}", "label": n % 2 == 0} for n in range(8)]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    arguments = ("--model", tiny_model("llama"), "--data", data, "--out", tmp_path / "out", "--batch-size", 4)
+    assert groma("align", "kto", *arguments) == 0
+    load(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (("--pay", "rater=rater"), "know nothing of prompts"),
+        ((), "nobody pays"),
+        (("--pay", "x=a*verifier"), "'a' is no number"),
+        (("--pay", "x=0*verifier"), "has the weight 0"),
+        (("--pay", "verifier"), "give NAME=WHAT"),
+        (("--pay", "x=verifier", "--pay", "x=verifier"), "given twice"),
+        (("--pay", "x=verifier", "--ensemble", "worst"), "no source of pay is an ensemble"),
+        (("--pay", "x=verifier", "--retokenise"), "no source of pay is a reward model"),
+        (("--pay", "x=judge:refusal"), "name it by --player judge=WHAT"),
+        (("--pay", "x=verifier", "--player", "judge=fake:A"), "no source of pay is judge:RUBRIC"),
+        (("--pay", "x=verifier", "--player", "assistant=vale"), "assistant learns"),
+        (("--pay", "x=verifier", "--critic-from", "vale"), "no reward model"),
+        (("--pay", "x=verifier", "--kl-in", "loss"), "choose k2 or k3"),
+        (("--pay", "x=verifier", "--temperature", "0"), "temperature 0"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    more: tuple[str, ...], told: str, prompts: Path, tiny_model: Callable[..., Path], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    arguments = ("align", "ppo", "--model", tiny_model("llama"), "--on", prompts, "--out", tmp_path / "out", *SMALL)
+    assert groma(*arguments, *more) == 2
+    assert told in capsys.readouterr().err.replace("\n", " ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_public_test_sets_are_not_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert groma("align", "ppo", "--model", "vale", "--on", "xstest", "--out", tmp_path / "out") == 2
+    assert "a public test set is for testing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "right"),
+    [
+        ("7", "So 3 + 4 = 7.", True),
+        ("7", "7 is wrong, it is 8", False),
+        ("1,000", "it is 1000.0", True),
+        ("-3", "the sum is -3", True),
+        ("7", "seven", False),
+        ("Paris", "It is the capital, paris!", True),
+        ("Paris", "Paris is the capital", False),
+        ("New York", "in New  York.", True),
+    ],
+)
+def test_a_reply_ends_in_the_answer(answer: str, text: str, right: bool) -> None:
+    assert ends_in(answer, text) is right
+
+
+def test_a_file_with_answers_is_a_suite_that_checks_them(prompts: Path) -> None:
+    suite = from_path(prompts)
+    assert suite.kinds == ("answer",)
+    task = next(one for one in suite.tasks() if one.gold["answer"] == "5")
+    said = {text: suite.judge(task, suite.rivals["answers everything"](task)) for text in ("x",)}
+    assert said["x"].outcomes["accuracy"] == 0.0

@@ -1,0 +1,308 @@
+"""Reinforcement learning as a run: real systems learn, runs resume to the bit, and what goes wrong is loud."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from groma.formats.errors import BadConfig, BadInput
+from groma.formats.messages import Message
+from groma.formats.persona import Persona
+from groma.formats.requests import Episode, Generate
+from groma.formats.task import Pay, Posed, Task
+from groma.formats.transcript import Transcript
+from groma.methods import grpo, online_dpo, ppo, reward, rloo
+from groma.methods.checkpoint import load_state, save_state
+from groma.methods.keeping import kept
+from groma.methods.pay import ByFunction, ByReward, Named, check_tokenizer, combine, paid
+from groma.methods.rollouts import Turn, rows_of, turns_of
+from groma.methods.state import Diverged
+from groma.methods.work import Work
+from groma.models.engine import LocalEngine
+from groma.models.load import Model, load
+from groma.play.driver import play
+from groma.systems import SYSTEMS
+from groma.systems.system import System
+from groma.worlds.vale import VALE
+
+TASKS = tuple(Task(f"t{number}", Posed((Message("user", f"say {number}"),)), {}, "say") for number in range(24))
+CHAT = SYSTEMS["chat"].with_(max_tokens=6)
+METHODS = {"ppo": ppo, "rloo": rloo, "grpo": grpo, "online-dpo": online_dpo}
+
+
+@pytest.fixture
+def model(tiny_model: Callable[..., Path]) -> Model:
+    return load(tiny_model("llama"))
+
+
+def evens(task: Task, transcript: Transcript) -> float:
+    return float(sum(ord(one) % 2 == 0 for one in transcript.answer))
+
+
+def asks(posed: Posed, *, top_k: int = 0, top_p: float = 1.0, temperature: float = 1.0) -> Episode:
+    request = Generate(prompt=posed.messages, max_tokens=6, top_k=top_k, top_p=top_p, temperature=temperature)
+    reply = yield request
+    return Transcript((*posed.messages, Message("assistant", reply.text)), reply.text)
+
+
+WORK = Work(CHAT, TASKS, [Named("evens", ByFunction(evens))])
+
+
+def options(**more: Any) -> dict[str, Any]:
+    return {"batch_size": 8, "max_steps": 4, "learning_rate": 1e-3, **more}
+
+
+def weights(model: Model) -> list[torch.Tensor]:
+    return [one.detach().clone() for one in model.net.parameters()]
+
+
+class TestResuming:
+    @pytest.mark.parametrize(
+        ("method", "more"),
+        [
+            ("ppo", {"epochs": 2, "minibatches": 2, "normalise_pay": True, "kl_target": 0.01, "kl_horizon": 8}),
+            ("ppo", {"critic": "separate", "epochs": 1, "lora_rank": 2}),
+            ("rloo", {"samples": 4}),
+            ("grpo", {"samples": 4, "epochs": 2}),
+            ("online-dpo", {}),
+        ],
+    )
+    @pytest.mark.parametrize("at", [1, 3])
+    def test_interrupted_and_resumed_equals_uninterrupted(
+        self, tiny_model: Callable[..., Path], tmp_path: Path, method: str, more: dict[str, Any], at: int
+    ) -> None:
+        """Weights, and the metrics of every later step: critic, coefficient and moments of pay among what they need."""
+        module, folder = METHODS[method], tiny_model("llama")
+        config = module.Config(**options(**more))
+        whole = load(folder)
+        expected = [step.metrics for step in module.train(whole, WORK, config)]
+        first = load(folder)
+        for step in (steps := module.train(first, WORK, config)):
+            if step.number == at:
+                save_state(step.state, tmp_path / "state")
+                break
+        steps.close()  # type: ignore[attr-defined]
+        second = load(folder)
+        found = [step.metrics for step in module.train(second, WORK, config, load_state(tmp_path / "state"))]
+        assert found == expected[at:]
+        assert all(torch.equal(one, other) for one, other in zip(weights(whole), weights(second), strict=True))
+
+    def test_another_start_pay_or_option_is_refused(self, tiny_model: Callable[..., Path]) -> None:
+        folder, config = tiny_model("llama"), ppo.Config(**options())
+        step = next(iter(steps := ppo.train(load(folder), WORK, config)))
+        state = step.state
+        steps.close()  # type: ignore[attr-defined]
+        with pytest.raises(BadConfig, match=r"gamma was 1\.0 and is 0\.9"):
+            ppo.train(load(folder), WORK, ppo.Config(**options(gamma=0.9)), state)
+        other = replace(WORK, pay=[Named("evens", ByFunction(evens), 2.0)])
+        with pytest.raises(BadInput, match="the saved state"):
+            ppo.train(load(folder), other, config, state)
+        moved = load(folder)
+        with torch.no_grad():
+            next(moved.net.parameters()).add_(1e-3)
+        with pytest.raises(BadInput, match="the weights have the digest"):
+            next(iter(ppo.train(moved, WORK, config, state)))
+
+
+class TestLearning:
+    @pytest.mark.parametrize("method", ["ppo", "rloo", "grpo", "online-dpo"])
+    def test_what_is_paid_becomes_more(self, model: Model, method: str) -> None:
+        more = {"learning_rate": 1e-2, "max_steps": 16, "batch_size": 24} | ({"samples": 4} if method != "ppo" else {})
+        told = [step.metrics for step in METHODS[method].train(model, WORK, METHODS[method].Config(**options(**more)))]
+        assert abs(told[0]["objective/kl"]) < 1e-5
+        paid = [one["objective/scores"] for one in told]
+        assert sum(paid[-3:]) / 3 > sum(paid[:3]) / 3 + 0.5
+        assert told[-1]["objective/kl"] > 0.05
+
+    def test_microbatches_do_not_change_the_gradient(self, tiny_model: Callable[..., Path]) -> None:
+        """Of 1 and of 8 traces; AdamW's first average is a tenth of the gradient."""
+        found = []
+        for size in (1, 8):
+            config = ppo.Config(**options(max_steps=1, epochs=1, microbatch_size=size))
+            (averages,) = [one.state.optimiser["state"] for one in ppo.train(load(tiny_model("llama")), WORK, config)]
+            found.append([one["exp_avg"] for one in averages.values()])
+        for one, other in zip(*found, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+
+    def test_a_critic_of_its_own_leaves_the_policy_its_gradient(self, model: Model) -> None:
+        """With a critic that learns nothing yet (its head is zero, as the shared one's), both take the same first step
+        in the policy, but for the shared critic's pull on the trunk, of which its zero head has none.
+        """
+        found = []
+        for critic in ("shared", "separate"):
+            made = load(model.name)
+            list(ppo.train(made, WORK, ppo.Config(**options(max_steps=1, epochs=1, critic=critic))))
+            found.append(weights(made))
+        for one, other in zip(*found, strict=True):
+            torch.testing.assert_close(one, other, atol=2e-4, rtol=0)
+
+    def test_a_reward_model_begins_the_critic(self, model: Model) -> None:
+        begun = reward.begin(model)
+        before = begun.net.score.weight.clone()
+        list(ppo.train(model, WORK, ppo.Config(**options(critic="separate")), critic=begun))
+        assert not torch.equal(before, begun.net.score.weight)
+        with pytest.raises(BadConfig, match="critic is 'shared'"):
+            ppo.train(model, WORK, ppo.Config(**options()), critic=begun)
+
+
+class TestSystems:
+    def test_vales_agent_is_trained_in_the_town_hall(self) -> None:
+        """Replies of many calls, tools between them; the row of an errand holds its turns one after the other."""
+        model, tasks = load("vale"), VALE.tasks("errand", "train", 8, 0)
+        system = SYSTEMS["agent"].with_(max_tokens=VALE.max_tokens)
+
+        def calls(task: Task, transcript: Transcript) -> float:
+            return float(VALE.judge(task, transcript).objective)
+
+        work = Work(system, tasks, [Named("done", ByFunction(calls))], open_environment=VALE.open)
+        told = [step.metrics for step in ppo.train(model, work, ppo.Config(**options(max_steps=1, epochs=1)))]
+        assert told[0]["episodes/replies"] > 1.5 and abs(told[0]["objective/kl"]) < 1e-5
+        assert told[0]["policy/sampling_gap"] < 1e-4
+
+    def test_turns_that_go_on_share_a_row(self) -> None:
+        """An errand of two calls is one row: prompt, call, what the tool said, call."""
+        turns = (Turn((1, 2), (3, 4), (-0.1, -0.2), False), Turn((1, 2, 3, 4, 5, 6), (7,), (-0.3,), True))
+        (row,) = rows_of(turns)
+        assert row.ids.tolist() == [1, 2, 3, 4, 5, 6, 7]
+        assert row.learned.tolist() == [False, False, True, True, False, False, True]
+        assert row.completions == 2 and row.ended == 1
+        assert len(rows_of((turns[0], Turn((1, 9), (7,), (-0.3,), False)))) == 2
+
+    def test_two_players_learn_what_each_is_paid(self, model: Model) -> None:
+        """A conversation in which both speak: pay names the player, and the other's words are no actions."""
+        persona = Persona(card="you want to talk", turns=2)
+        system = SYSTEMS["conversation"].with_(persona=persona, user_tokens=4, inner=CHAT)
+        engine = LocalEngine(model)
+        (played,) = play(system, TASKS[:1], {"assistant": engine, "user": engine})
+        assert turns_of(played, "assistant") and turns_of(played, "user")
+
+        def both(task: Task, transcript: Transcript) -> list[Pay]:
+            return [Pay(evens(task, transcript), "assistant"), Pay(-evens(task, transcript), "user")]
+
+        work = replace(WORK, system=system, pay=[Named("game", ByFunction(both))])
+        config = ppo.Config(**options(learners=("assistant", "user"), max_steps=2))
+        told = [step.metrics for step in ppo.train(model, work, config)]
+        assert told[0]["objective/scores"] == pytest.approx(0.0)  # what one is paid the other pays
+        alone = replace(work, others={"user": LocalEngine(load(model.name))})
+        list(ppo.train(model, alone, ppo.Config(**options(max_steps=1))))
+
+
+class TestPay:
+    @staticmethod
+    def _played(model: Model) -> list[Any]:
+        return list(play(CHAT, TASKS[:4], {"assistant": LocalEngine(model)}))
+
+    def test_a_weighted_sum_of_named_sources(self, model: Model) -> None:
+        played = self._played(model)
+        sources = [Named("evens", ByFunction(evens), 2.0), Named("bonus", ByFunction(lambda *_: True), -0.5)]
+        found = paid(sources, played, "assistant")
+        for one, pay, part in zip(played, found.pay, found.parts["evens"], strict=True):
+            assert pay is not None and part == evens(one.task, one.transcript)
+            assert pay["assistant"].total == pytest.approx(2 * part - 0.5)
+        assert set(found.parts["bonus"]) == {1.0}
+
+    def test_one_that_raises_is_an_episode_that_failed_and_siblings_go_on(self, model: Model) -> None:
+        def fails(task: Task, transcript: Transcript) -> float:
+            return 1 / 0 if task.id == "t1" else 1.0
+
+        found = paid([Named("bad", ByFunction(fails))], self._played(model), "assistant")
+        assert [one is None for one in found.pay] == [False, True, False, False]
+        assert found.failed == ("t1: pay bad: ZeroDivisionError: division by zero",)
+        some = replace(
+            WORK, pay=[Named("bad", ByFunction(lambda task, _: 1 / ("#" not in task.id or task.id != "t3#0")))]
+        )
+        told = next(iter(ppo.train(model, some, ppo.Config(**options(batch_size=12, failed_share=0.2))))).metrics
+        assert told["episodes/failed"] == pytest.approx(1 / 12)
+
+    def test_too_many_failures_stop_the_run(self, model: Model) -> None:
+        work = replace(WORK, pay=[Named("bad", ByFunction(lambda *_: 1 / 0))])
+        with pytest.raises(BadInput, match=r"8 of 8 episodes of step 1 failed; .* pay bad: ZeroDivision"):
+            next(iter(ppo.train(model, work, ppo.Config(**options()))))
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf])
+    def test_pay_that_is_no_number_stops_the_run_and_names_its_source(self, model: Model, value: float) -> None:
+        work = replace(WORK, pay=[Named("broken", ByFunction(lambda *_: value))])
+        before = weights(model)
+        with pytest.raises(BadInput, match="the pay broken of the episode t"):
+            next(iter(ppo.train(model, work, ppo.Config(**options()))))
+        assert all(torch.equal(one, other) for one, other in zip(before, weights(model), strict=True))
+
+    def test_pay_for_single_replies_stands_at_their_end(self, model: Model) -> None:
+        def by_call(task: Task, transcript: Transcript) -> Pay:
+            return Pay(1.0, calls=(0.5,))
+
+        work = replace(WORK, pay=[Named("calls", ByFunction(by_call))])
+        told = next(iter(ppo.train(model, work, ppo.Config(**options())))).metrics
+        assert told["objective/scores"] == told["pay/calls"] == 1.5
+        wrong = replace(WORK, pay=[Named("calls", ByFunction(lambda *_: Pay(1.0, calls=(1.0, 2.0))))])
+        with pytest.raises(BadInput, match="pay for 2 replies, and there are 1"):
+            next(iter(ppo.train(model, wrong, ppo.Config(**options()))))
+
+    def test_ensembles_by_hand(self) -> None:
+        rewards = torch.tensor([[1.0, 2.0], [3.0, 2.0]]).numpy()
+        assert combine(rewards, "mean", 0.5).tolist() == [2.0, 2.0]
+        assert combine(rewards, "worst", 0.5).tolist() == [1.0, 2.0]
+        assert combine(rewards, "uncertain", 0.5).tolist() == [1.5, 2.0]
+
+    def test_a_reward_model_pays_and_one_of_another_tokenizer_is_refused(
+        self, model: Model, tiny_model: Callable[..., Path]
+    ) -> None:
+        made = reward.begin(model)
+        played = self._played(model)
+        found = paid([Named("model", ByReward([made]))], played, "assistant")
+        for one, pay in zip(played, found.pay, strict=True):
+            ended = one.transcript.stop != "length"
+            assert pay is not None
+            assert pay["assistant"].total == pytest.approx(made.score(one.transcript.messages, ended), abs=1e-5)
+        check_tokenizer(made, model)
+        with pytest.raises(BadConfig, match="another tokenizer"):
+            check_tokenizer(made, load("vale"))
+
+
+class TestLoud:
+    def test_truncated_and_greedy_sampling_are_refused_with_the_reason(self, model: Model) -> None:
+        for more, why in (({"top_k": 5}, "top_k 5"), ({"top_p": 0.5}, "top_p 0.5"), ({"temperature": 0.0}, "greedy")):
+            work = replace(WORK, system=System("asks", asks, more))
+            with pytest.raises(BadConfig, match=why):
+                next(iter(ppo.train(model, work, ppo.Config(**options()))))
+
+    def test_kl_that_explodes_stops_the_run_with_the_last_good_weights(self, model: Model, tmp_path: Path) -> None:
+        config = ppo.Config(**options(learning_rate=0.3, max_steps=20, kl_limit=1.0))
+        with pytest.raises(Diverged, match=r"(?s)KL to the reference is .* above kl_limit 1.0.*lower learning_rate"):
+            list(kept(ppo.train(model, WORK, config), model, tmp_path / "out", unset_pad=True))
+        good = load(tmp_path / "out-last-good")
+        told = next(iter(ppo.train(good, WORK, ppo.Config(**options())))).metrics
+        assert math.isfinite(told["objective/kl"])
+        assert not (tmp_path / "out").exists()
+
+    @pytest.mark.parametrize(
+        ("more", "why"),
+        [
+            ({"samples": 3}, "samples 3 does not divide batch_size 8"),
+            ({"kl_coef": 0.0, "kl_target": 6.0}, "kl_target 6.0 would have no effect"),
+            ({"kl_horizon": 5}, "kl_horizon 5 would have no effect"),
+            ({"minibatches": 9}, "minibatches is 9"),
+            ({"learners": ("assistant", "assistant")}, "learners is"),
+            ({"failed_share": 1.0}, "failed_share is 1.0"),
+        ],
+    )
+    def test_options_that_cannot_be(self, model: Model, more: dict[str, Any], why: str) -> None:
+        with pytest.raises((BadConfig, BadInput), match=why):
+            next(iter(ppo.train(model, WORK, ppo.Config(**options(**more)))))
+
+    def test_a_trainer_that_does_not_agree_with_sampling_is_found_out(self, model: Model) -> None:
+        class Liar(LocalEngine):
+            def poll(self) -> Any:
+                return [
+                    (ticket, replace(reply, logprobs=tuple(one - 0.1 for one in reply.logprobs)))  # type: ignore[union-attr]
+                    for ticket, reply in super().poll()
+                ]
+
+        with pytest.raises(BadConfig, match=r"sampling and training differ by 0\.1"):
+            next(iter(ppo.train(model, replace(WORK, engine=Liar), ppo.Config(**options()))))
