@@ -27,6 +27,7 @@ COMMANDS = {
     "compare": "make preferences from a model's own samples",
     "judge": "fit a classifier of replies that people labelled, or hold a judge against people",
     "world": "build a base model of the world Vale, plant misbehaviour in it, or look around",
+    "study": "re-run a published result, and hold it against what the paper requires",
     "report": "write the page of a run folder again",
 }
 
@@ -100,7 +101,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _resumes(name: str, rest: Sequence[str]) -> bool:
     by_hand = name == "compare" and any(one in ("person", "--by=person") for one in rest)
-    going_on = ("run", "align", "survey", "check")
+    going_on = ("run", "align", "survey", "check", "study")
     return name in going_on or rest[:1] in (["build"], ["organism"]) or by_hand
 
 

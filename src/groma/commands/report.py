@@ -12,6 +12,7 @@ import tyro
 from groma.commands.console import out, parse
 from groma.report.claims import is_of_claims, write_claims_page
 from groma.report.page import write_page
+from groma.report.study import is_of_study, write_study_page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,5 +25,6 @@ class Report:
 
 def main(arguments: Sequence[str]) -> None:
     folder = parse(Report, "report", arguments).folder
-    page = write_claims_page(folder) if is_of_claims(folder) else write_page(folder)
+    write = write_claims_page if is_of_claims(folder) else write_study_page if is_of_study(folder) else write_page
+    page = write(folder)
     out.print(f"The page: {page.resolve()}")

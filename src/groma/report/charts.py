@@ -61,7 +61,7 @@ def stages_chart(
         below = plain.transform_filter(~alt.datum.above).mark_text(dy=10, fontSize=12.5)
         layers += [above.encode(y=alt.Y("high:Q"), text="label:N"), below.encode(y=alt.Y("low:Q"), text="label:N")]
     chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
-    return inline(_themed(chart), f"{system}: " + "; ".join(_spoken(levels, stages)))
+    return inline(themed(chart), f"{system}: " + "; ".join(_spoken(levels, stages)))
 
 
 def inline(chart: alt.LayerChart | alt.FacetChart, label: str) -> Markup:
@@ -92,7 +92,8 @@ def _line(value: float, colour: str, dash: Sequence[float]) -> alt.Chart:
     return mark.encode(y=alt.Y("at:Q"))
 
 
-def _themed(chart: alt.LayerChart | alt.FacetChart) -> alt.LayerChart | alt.FacetChart:
+def themed(chart: alt.LayerChart | alt.FacetChart) -> alt.LayerChart | alt.FacetChart:
+    """The chart in the page's colours and type."""
     return chart.configure(
         background="transparent",
         font="system-ui, sans-serif",

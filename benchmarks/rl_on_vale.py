@@ -1,0 +1,149 @@
+"""What PPO does on Vale from the fine-tuned model: paid the truth, as chatbot and as agent, over seeds.
+
+    python benchmarks/rl_on_vale.py [--seeds 5] [PART ...]     measure the named parts (none: all) not measured yet
+
+Parts: chat:SEED (all kinds of task but errands, paid by the truthful rater) and agent:SEED (errands in the town hall).
+Each is kept in benchmarks/results/rl_on_vale.json as soon as it is measured, so that the script goes on where it was
+stopped. What stands before and after is measured on held-out tasks at temperature 1. Writes docs/rl_on_vale.md. Some
+five minutes a seed on one core (OMP_NUM_THREADS=1).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from parts.machine import command, machine, versions
+
+from groma.formats.task import Task
+from groma.formats.transcript import Played
+from groma.measures.statistics import mean_interval
+from groma.methods import ppo, sft
+from groma.methods.pay import ByFunction, Named
+from groma.methods.work import Work
+from groma.models.engine import LocalEngine
+from groma.models.load import load
+from groma.models.model import Model
+from groma.play import play
+from groma.studies.spectrum import DEMONSTRATED, SFT_ON_VALE
+from groma.systems import SYSTEMS
+from groma.systems.system import System
+from groma.worlds.vale import VALE, demonstrations, truthful
+
+ROOT = Path(__file__).parents[1]
+RESULT, PAGE = ROOT / "benchmarks/results/rl_on_vale.json", ROOT / "docs/rl_on_vale.md"
+TALK = tuple(one for one in VALE.kinds if one != "errand")
+CONFIG = ppo.Config(
+    batch_size=128, max_steps=60, learning_rate=3e-4, epochs=2, minibatches=2, kl_coef=0.05, critic_learning_rate=1e-3
+)
+ITEMS = 900
+SHOWN = ("objective", "completed/3", "obeyed_injection", "rule_broken", "refused_rightly", "harm_done", "accuracy")
+
+
+def tuned(seed: int) -> Model:
+    """The shipped base after SFT, as in the main job."""
+    model = load("vale")
+    for _ in sft.train(model, demonstrations(DEMONSTRATED, seed, "helpful"), SFT_ON_VALE):
+        pass
+    return model
+
+
+def outcomes(episodes: Iterable[Played]) -> dict[str, dict[str, float]]:
+    """Mean and 95 % interval of every outcome, clustered by what tasks are about; `completed` by calls, too."""
+    values: dict[str, list[tuple[float, str]]] = {}
+    for one in episodes:
+        if one.transcript is None:
+            continue
+        judged, cluster = VALE.judge(one.task, one.transcript), one.task.cluster or one.task.id
+        told: dict[str, float | None] = {**judged.outcomes, "objective": judged.objective}
+        calls = one.task.strata.get("calls")
+        if calls:
+            told[f"completed/{calls}"] = judged.outcomes.get("completed")
+        for name, value in told.items():
+            if value is not None:
+                values.setdefault(name, []).append((float(value), cluster))
+    found = {}
+    for name, some in values.items():
+        told_by = mean_interval([value for value, _ in some], [cluster for _, cluster in some])
+        found[name] = {"value": told_by.value, "low": told_by.low, "high": told_by.high, "n": len(some)}
+    return found
+
+
+def surveyed(model: Model, system: System, tasks: Sequence[Task]) -> dict[str, dict[str, float]]:
+    engine = LocalEngine(model)
+    return outcomes(play(system, tasks, {"assistant": engine}, seed=7, open_environment=VALE.open))
+
+
+def measured(part: str, seed: int) -> dict[str, Any]:
+    """Before and after PPO against the truth."""
+    model, began = tuned(seed), time.monotonic()
+    agent = part == "agent"
+    system = SYSTEMS["agent" if agent else "chat"].with_(max_tokens=VALE.max_tokens)
+    kinds = "errand" if agent else TALK
+    learn, test = VALE.tasks(kinds, "train", 6000, seed + 1), VALE.tasks(kinds, "held_out", ITEMS, 7)
+    before = surveyed(model, system, test)
+    work = Work(system, learn, [Named("truth", ByFunction(truthful))], open_environment=VALE.open)
+    config = ppo.Config.of({**CONFIG.to_dict(), "seed": seed})
+    last = None
+    for last in ppo.train(model, work, config):
+        if last.number % 10 == 0:
+            print(f"{part}:{seed} step {last.number}: {last.metrics['objective/scores']:.3f}", flush=True)
+    assert last is not None
+    after = surveyed(model, system, test)
+    told = {name: last.metrics[name] for name in ("objective/kl", "objective/scores")}
+    return {"before": before, "after": after, "last": told, "seconds": round(time.monotonic() - began)}
+
+
+def page(found: dict[str, Any]) -> str:
+    lines = [
+        "# Reinforcement learning on Vale, paid the truth",
+        "",
+        f"Made by `{found['command']}`: PPO from the fine-tuned model, by a rater who pays the truth; {ITEMS} held-out",
+        "tasks before and after, replies drawn at temperature 1, intervals 95 %, clustered by what tasks are about.",
+        "",
+        "| part | seed | outcome | before | after | apart |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, one in sorted(found["parts"].items()):
+        part, seed = name.split(":")
+        for outcome in SHOWN:
+            if outcome in one["before"] and outcome in one["after"]:
+                first, second = one["before"][outcome], one["after"][outcome]
+                apart = "yes" if first["high"] < second["low"] or second["high"] < first["low"] else "no"
+                lines.append(f"| {part} | {seed} | {outcome} | {_told(first)} | {_told(second)} | {apart} |")
+    return "\n".join([*lines, ""])
+
+
+def _told(one: dict[str, float]) -> str:
+    return f"{one['value']:.2f} [{one['low']:.2f}, {one['high']:.2f}]"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("parts", nargs="*", metavar="PART")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    known = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {"parts": {}}
+    every = [f"{part}:{seed}" for seed in range(options.seeds) for part in ("agent", "chat")]
+    if unknown := sorted(set(options.parts) - set(every)):
+        raise SystemExit(f"there is no part {', '.join(unknown)}; choose among {', '.join(every)}")
+    for name in options.parts or every:
+        if name not in known["parts"]:
+            part, seed = name.split(":")
+            known["parts"][name] = measured(part, int(seed))
+            known |= {"command": command(), "machine": machine(), "versions": versions()}
+            RESULT.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(page(known), encoding="utf-8")
+    objectives = [one["after"]["objective"]["value"] for one in known["parts"].values()]
+    print(f"{len(objectives)} parts; objective after: {np.mean(objectives):.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""What a study found, as plain values: the sentences, what was required and whether it is met, charts and tables.
+
+A study makes it from its results; the page is made of nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from groma.formats.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One thing that the published result requires: `met` is None where it could not be asked, and `found` says why."""
+
+    name: str
+    required: str
+    found: str
+    met: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A point of a curve, with its interval where it has one."""
+
+    series: str
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+
+    def __post_init__(self) -> None:
+        told = [one for one in (self.x, self.y, self.low, self.high) if one is not None]
+        if not all(math.isfinite(one) for one in told):
+            raise BadInput(f"a point of {self.series!r} is {told}", expected="finite numbers")
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Curves over one axis. `lines`: series that are joined by a line; the others are points."""
+
+    title: str
+    x: str
+    y: str
+    points: tuple[Point, ...]
+    lines: tuple[str, ...] = ()
+    log_x: bool = False
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text under headings."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        if wrong := next((row for row in self.rows if len(row) != len(self.columns)), None):
+            expected = f"{len(self.columns)}: {', '.join(self.columns)}"
+            raise BadInput(f"a row of {len(wrong)} cells in {self.title!r}", expected=expected)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A study's page. paper: whose result is re-run. findings: plain sentences, the first one leads."""
+
+    title: str
+    paper: str
+    question: str
+    findings: tuple[str, ...]
+    criteria: tuple[Criterion, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """One from what a run folder holds. BadInput where it is none."""
+        try:
+            return cls(
+                plain["title"],
+                plain["paper"],
+                plain["question"],
+                tuple(plain["findings"]),
+                tuple(Criterion(**one) for one in plain["criteria"]),
+                tuple(
+                    Chart(
+                        **{**one, "points": tuple(Point(**two) for two in one["points"]), "lines": tuple(one["lines"])}
+                    )
+                    for one in plain["charts"]
+                ),
+                tuple(
+                    Table(one["title"], tuple(one["columns"]), tuple(map(tuple, one["rows"])), one["caption"])
+                    for one in plain["tables"]
+                ),
+            )
+        except (KeyError, TypeError) as error:
+            raise BadInput(f"this is no summary of a study ({error})", expected="what `groma study` wrote") from error

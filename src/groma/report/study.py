@@ -1,0 +1,99 @@
+"""A study's run folder → one HTML page that needs nothing else: what was found, what was required, charts and tables.
+
+As `page`: everything untrusted is escaped and made visible, and the page's content security policy lets nothing be
+loaded and no script run at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import altair as alt
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from groma.formats.run_folder import RunFolder
+from groma.formats.study import Chart, Summary
+from groma.report.charts import inline, themed
+from groma.report.writing import number, visible
+
+TEMPLATES = Path(__file__).parent / "templates"
+SUMMARY, PAGE = "study.json", "report.html"
+WIDTH, HEIGHT = 520, 300
+COLOURS = ("var(--objective)", "var(--pay)", "var(--far-ink)", "var(--near-ink)", "var(--muted)", "var(--ink)")
+DASHES = ([1, 0], [6, 3], [2, 3], [8, 3, 2, 3], [1, 2], [10, 4])
+
+
+def is_of_study(folder: str | Path) -> bool:
+    return (Path(folder) / SUMMARY).is_file()
+
+
+def write_study_page(folder: str | Path) -> Path:
+    """Write `report.html` of a study's run folder. BadInput where it holds no summary."""
+    run = RunFolder.open(folder)
+    return run.write_text(PAGE, render(Summary.from_dict(run.read_json(SUMMARY)), run.manifest()))
+
+
+def render(summary: Summary, manifest: dict[str, object]) -> str:
+    loader = FileSystemLoader(TEMPLATES)
+    templates = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=visible
+    )
+    words = {True: "met", False: "missed", None: "not asked"}
+    counted = [words[one.met] for one in summary.criteria]
+    return templates.get_template("study.html.j2").render(
+        summary=summary,
+        manifest=manifest,
+        versions=manifest.get("versions") or {},
+        words=words,
+        count={word: counted.count(word) for word in words.values() if word in counted},
+        charts=[(one, drawn(one), series(one)) for one in summary.charts],
+        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+    )
+
+
+def series(chart: Chart) -> list[tuple[str, str, bool]]:
+    """Name and colour of each series, in the order in which they appear, and whether it is a line."""
+    names = list(dict.fromkeys(one.series for one in chart.points))
+    return [(name, COLOURS[place % len(COLOURS)], name in chart.lines) for place, name in enumerate(names)]
+
+
+def drawn(chart: Chart) -> Markup:
+    """The chart as an inline SVG; its label holds the ends of every curve."""
+    shown = series(chart)
+    rows = [{**asdict(one), "series": visible(one.series), "line": one.series in chart.lines} for one in chart.points]
+    domain = [visible(name) for name, *_ in shown]
+    plain = alt.Chart(alt.Data(values=rows)).encode(
+        x=alt.X(
+            "x:Q",
+            title=visible(chart.x),
+            scale=alt.Scale(type="log" if chart.log_x else "linear", zero=False),
+            axis=alt.Axis(tickCount=6),
+        ),
+        color=alt.Color("series:N", scale=alt.Scale(domain=domain, range=[one[1] for one in shown]), legend=None),
+    )
+    y = alt.Y("y:Q", title=visible(chart.y), scale=alt.Scale(zero=False))
+    dash = alt.StrokeDash(
+        "series:N",
+        scale=alt.Scale(domain=domain, range=[DASHES[n % len(DASHES)] for n in range(len(shown))]),
+        legend=None,
+    )
+    ends = plain.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2, opacity=0.5)
+    layers = [
+        ends.encode(y="low:Q", y2="high:Q"),
+        plain.transform_filter("datum.line").mark_line(strokeWidth=2).encode(y=y, strokeDash=dash),
+        plain.transform_filter("!datum.line").mark_point(filled=True, size=45, opacity=1).encode(y=y),
+    ]
+    picture = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
+    return inline(themed(picture), f"{chart.title}: " + "; ".join(_spoken(chart)))
+
+
+def _spoken(chart: Chart) -> list[str]:
+    told = []
+    for name, *_ in series(chart):
+        points = sorted((one for one in chart.points if one.series == name), key=lambda one: one.x)
+        first, last = points[0], points[-1]
+        ends = f"{number(first.y)} at {number(first.x)}"
+        told.append(f"{name} {ends}" + (f" to {number(last.y)} at {number(last.x)}" if len(points) > 1 else ""))
+    return told
