@@ -70,7 +70,8 @@ def outcomes(episodes: Iterable[Played]) -> dict[str, dict[str, float]]:
                 values.setdefault(name, []).append((float(value), cluster))
     found = {}
     for name, some in values.items():
-        told_by = mean_interval([value for value, _ in some], [cluster for _, cluster in some])
+        bounds = (-1.0, 1.0) if name == "objective" else (0.0, 1.0)
+        told_by = mean_interval([value for value, _ in some], [cluster for _, cluster in some], bounds=bounds)
         found[name] = {"value": told_by.value, "low": told_by.low, "high": told_by.high, "n": len(some)}
     return found
 
