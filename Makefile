@@ -39,6 +39,7 @@ format: $(READY)  ## mend what can be mended without thinking
 bench: $(READY) .venv-peers/.ready  ## every benchmark, one after the other, and the table of speeds, docs/speed.md; takes hours
 	@for file in benchmarks/*.py; do echo "$$file"; case "$$file" in \
 		*/scoring.py) OMP_NUM_THREADS=1 $(PEERS) "$$file" ;; \
+		*/reinforcement.py) OMP_NUM_THREADS=1 $(BIN)/python "$$file" --trl-1-12 .venv-peers/trl-1.12 ;; \
 		*/agents_vs_inspect.py) OMP_NUM_THREADS=1 $(BIN)/python "$$file" --peer-python $(PEERS) ;; \
 		*) OMP_NUM_THREADS=1 $(BIN)/python "$$file" ;; esac || exit 1; done
 	@$(BIN)/python benchmarks/parts/speed_page.py
@@ -48,6 +49,7 @@ bench: $(READY) .venv-peers/.ready  ## every benchmark, one after the other, and
 	@$(PYTHON) -m venv .venv-peers
 	@$(PEERS) -m pip install --quiet --disable-pip-version-check torch==$$($(BIN)/python -c 'import torch; print(torch.__version__.partition("+")[0])') \
 		-e '.[peers]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target .venv-peers/trl-1.12 trl==1.12.0
 	@touch $@
 
 studies: $(READY)  ## what takes minutes: the main job, held against what it must show

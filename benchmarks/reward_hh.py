@@ -1,6 +1,6 @@
 """Reward models on real comparisons: HH-RLHF's harmless test set, five fixed splits, beside simple baselines.
 
-    python benchmarks/reward_hh.py ../shared/data/hh_rlhf_harmless_test/harmless_base_test.jsonl.gz
+    python benchmarks/reward_hh.py [FILE]     (else GROMA_DATA/hh_rlhf_harmless_test/harmless_base_test.jsonl.gz)
 
 No language model of the world can be had without a network, so the reward model begins from one made here: a tokenizer
 and a Llama of a quarter of a million parameters that has read the split's own training dialogues. That is a floor, not
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,7 @@ from groma.models.small import small_llama
 
 ROOT = Path(__file__).parents[1]
 RESULT, PAGE = ROOT / "benchmarks/results/reward_hh.json", ROOT / "docs/reward_hh.md"
+FILE = "hh_rlhf_harmless_test/harmless_base_test.jsonl.gz"
 SPLITS, TRAIN, TEST = 5, 1800, 512
 WORDS, CONTEXT, BATCH = 2048, 512, 16
 RIDGES = (0.001, 0.003, 0.01, 0.03, 0.1)
@@ -171,10 +173,14 @@ def page(found: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, nargs="?", help=f"the comparisons; else GROMA_DATA/{FILE}")
     options = parser.parse_args()
+    data = options.data or Path(os.environ.get("GROMA_DATA", ".")) / FILE
+    if not data.is_file():
+        print(f"left out: there is no {data}; name the file of comparisons, or the folder above in GROMA_DATA")
+        return
     torch.set_num_threads(1)
-    pairs = list(itertools.islice(read_examples(options.data, Preference).examples, TRAIN + TEST + 1000))
+    pairs = list(itertools.islice(read_examples(data, Preference).examples, TRAIN + TEST + 1000))
     about = {"command": command(), "machine": machine(), "versions": versions(), "pairs": len(pairs)}
     found = {**about, "splits": measured(pairs)}
     RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
