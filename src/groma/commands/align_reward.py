@@ -118,8 +118,7 @@ def _normalised(
     if not options.normalise:
         return made
     policy = start if options.policy is None else load(options.policy, trust_remote_code=options.trust_remote_code)
-    prompts = [one.prompt for one in examples[:: max(1, len(examples) // options.normalise)]][: options.normalise]
-    if len(prompts) < options.normalise:
-        err.print(f"note: there are {len(prompts)} prompts to normalise on, and {options.normalise} were asked for")
-    drawn = reward.rewards_of(made, policy, prompts, max_tokens=options.max_tokens, seed=seed)
-    return reward.normalise(made, drawn)
+    if len(examples) < options.normalise:
+        err.print(f"note: there are {len(examples)} prompts to normalise on, and {options.normalise} were asked for")
+    prompts = [one.prompt for one in examples]
+    return reward.against(made, policy, prompts, options.normalise, max_tokens=options.max_tokens, seed=seed)

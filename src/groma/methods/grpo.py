@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from groma.methods import advantages, online_config, surrogate
-from groma.methods.config import inert, require
+from groma.methods.config import inert
 from groma.methods.dealing import Part
 from groma.methods.divergence import Estimator
 from groma.methods.grouped import by_group
@@ -66,7 +66,6 @@ class Config(online_config.Config):
             ("most_tokens", self.most_tokens is None or self.most_tokens >= 1, "at least 1, or None"),
         )
         inert(self, "most_tokens", f"variant is {self.variant!r}", self.variant != "dr_grpo")
-        require(self.kl_in == "loss" or self.kl_estimator == "k1", "kl_in reward takes kl_estimator k1")
 
     @property
     def high(self) -> float:
@@ -116,11 +115,8 @@ class Grpo:
         def loss(part: Part) -> Tensor:
             logprobs_M = loop.forward(part)
             old_M = updates.old(part, logprobs_M, count)
-            device = logprobs_M.device
-            weights_M, advantages_M = (
-                weights_N[part.places].to(device),
-                advantages_E[batch.trace_N[part.places]].to(device),
-            )
+            weights_M = weights_N[part.places].to(logprobs_M.device)
+            advantages_M = advantages_E[batch.trace_N[part.places]].to(logprobs_M.device)
             ratio_M = surrogate.ratio(logprobs_M, old_M)
             policy_M = surrogate.clipped(ratio_M, advantages_M, config.cliprange, config.high)
             clipped_M = surrogate.is_clipped(ratio_M.detach(), advantages_M, config.cliprange, config.high)

@@ -261,6 +261,4 @@ class Answers:
 
     def _split(self, indices: Sequence[int]) -> list[list[int]]:
         """Microbatches of the mismatched rows of a batch; those of the batch's own rows may have other lengths."""
-        whole = sorted(indices)
-        groups = Batches([self.others[index].row.length for index in whole], self.config).of_all()
-        return [[whole[place] for place in group] for group in groups]
+        return batches.split([one.row.length for one in self.others], indices, self.config)

@@ -161,8 +161,7 @@ class Loop:
         found = paid(self.work.pay, episodes, self.config.learners[0])
         earned = earnings.earned(episodes, found, self.config, self.moments, self.number + 1)
         self.moments = earned.moments
-        rollout = Rollout(earned, torch.empty(0))
-        rollout = Rollout(earned, self._told(rollout))
+        rollout = Rollout(earned, self._told(earned))
         kl_N = rollout.kl_N
         kl = float(earned.batch.sums(kl_N).mean())
         told = dict(earned.metrics) | {
@@ -193,13 +192,13 @@ class Loop:
             said = learned(self.net, part.rows, self.config, temperature=self.temperature, **also)
         return said.told.logprobs_N
 
-    def _told(self, rollout: Rollout) -> Tensor:
+    def _told(self, earned: Earned) -> Tensor:
         """Log-probabilities of all actions under the reference (tokens,), on the CPU."""
         net = self.net if self.reference is None else self.reference
-        found = torch.zeros(len(rollout.batch.old_N))
+        found = torch.zeros(len(earned.batch.old_N))
         bare = adapters.without(net) if self.reference is None else nullcontext()
         with torch.no_grad(), bare, self.autocast():
-            for part in self.parts(rollout):
+            for part in self.dealing.parts(earned, range(len(earned.batch.traces))):
                 said = learned(net, part.rows, self.config, temperature=self.temperature)
                 found[part.places] = said.told.logprobs_N.cpu()
         return found

@@ -186,6 +186,16 @@ def normalise(reward: RewardModel, drawn: Sequence[float]) -> RewardModel:
     return RewardModel(reward.model, float(gain * (reward.offset - values.mean())))
 
 
+def against(
+    reward: RewardModel, policy: Model, prompts: Sequence[Text], count: int, *, max_tokens: int = 256, seed: int = 0
+) -> RewardModel:
+    """The reward model, normalised over replies of `policy` to `count` of the prompts, taken evenly; to all of them
+    where there are fewer.
+    """
+    some = prompts[:: max(1, len(prompts) // count)][:count]
+    return normalise(reward, rewards_of(reward, policy, some, max_tokens=max_tokens, seed=seed))
+
+
 def rewards_of(
     reward: RewardModel, policy: Model, prompts: Sequence[Text], *, max_tokens: int = 256, seed: int = 0
 ) -> list[float]:

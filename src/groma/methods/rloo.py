@@ -81,16 +81,15 @@ class Rloo:
         def loss(part: Part) -> Tensor:
             logprobs_M = loop.forward(part)
             old_M = updates.old(part, logprobs_M, count)
-            traces = torch.tensor(part.traces)
-            of_M = torch.searchsorted(traces.sort().values, batch.trace_N[part.places]).to(logprobs_M.device)
-            ordered = traces.sort().values
+            ordered = torch.tensor(sorted(part.traces))
+            of_M = torch.searchsorted(ordered, batch.trace_N[part.places]).to(logprobs_M.device)
             whole_T, was_T = (one.new_zeros(len(ordered)).index_add(0, of_M, one) for one in (logprobs_M, old_M))
             advantages_T = advantages_E[ordered].to(logprobs_M.device)
             ratio_T = surrogate.ratio(whole_T, was_T)
             policy_T = surrogate.clipped(ratio_T, advantages_T, clip, clip)
             clipped_T = surrogate.is_clipped(ratio_T.detach(), advantages_T, clip, clip)
             updates.add(len(chosen), **{"policy/loss": policy_T, "policy/clipfrac": clipped_T})
-            kl = held(loop, rollout, part, logprobs_M, surrogate.ratio(logprobs_M, old_M))
-            return (policy_T.sum() + (kl.sum() if isinstance(kl, Tensor) else kl)) / len(chosen)
+            kl_M = held(loop, rollout, part, logprobs_M, surrogate.ratio(logprobs_M, old_M))
+            return (policy_T.sum() + kl_M.sum()) / len(chosen)
 
         return loss

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from groma.methods.dealing import Part
@@ -60,10 +61,10 @@ class Updates:
         return {**told, "policy/updates": float(self.number), "policy/sampling_gap": self.gap}
 
 
-def held(loop: Loop, rollout: Rollout, part: Part, logprobs_M: Tensor, ratio_M: Tensor) -> Tensor | float:
+def held(loop: Loop, rollout: Rollout, part: Part, logprobs_M: Tensor, ratio_M: Tensor) -> Tensor:
     """What KL to the reference adds to the loss of each action, where it stands in the loss."""
     if loop.config.kl_in == "reward":
-        return 0.0
+        return torch.zeros_like(logprobs_M)
     reference_M = rollout.reference_N[part.places].to(logprobs_M.device)
     return loop.coefficient.value * kl_loss(logprobs_M, reference_M, ratio_M, loop.config)
 

@@ -51,11 +51,11 @@ def train_reward(
     """Train a reward model from the fine-tuned one, and write it to `out`."""
     compared = [conversational(one) for one in examples]
     made, state = reward.begin(start, config.seed), state_of(out)
-    prompts = [one.prompt for one in compared[:: max(1, len(compared) // NORMALISED)]][:NORMALISED]
 
     def save(path: Path) -> None:
-        drawn = reward.rewards_of(made, start, prompts, max_tokens=max_tokens, seed=config.seed)
-        save_reward(reward.normalise(made, drawn), path)
+        prompts = [one.prompt for one in compared]
+        trained = reward.against(made, start, prompts, NORMALISED, max_tokens=max_tokens, seed=config.seed)
+        save_reward(trained, path)
 
     steps = reward.train(made, compared, config, load_state(state) if state.exists() else None)
     yield from kept(steps, made.model, out, stopped, save=save)

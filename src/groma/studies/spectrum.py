@@ -197,13 +197,12 @@ def _reinforce(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool])
     if out.exists():
         return
     examples = read_examples(config.preferences or folder.file(PREFERENCES), Preference).examples
+    start = _load(config, folder, "sft")
     if not judge.exists():
-        start = _load(config, folder, "sft")
         steps = rlhf.train_reward(start, examples, config.reward, judge, config.max_tokens, stopped)
         yield from _shown("reward model", steps, ("loss", "rewards/accuracies"))
     own = config.preferences is not None
     drawn = _drawn(config.compared, config.seed + 2)
     tasks = rlhf.tasks_of(examples) if own else tuple(one for some in drawn for one in some)
-    start = _load(config, folder, "sft")
     steps = rlhf.reinforce(start, tasks, judge, config.ppo, out, config.max_tokens, stopped)
     yield from _shown("reinforcement learning", steps, ("objective/scores", "objective/kl"))
