@@ -17,7 +17,7 @@ from groma.formats.errors import BadInput
 from groma.formats.examples import Demonstration, Preference, read_examples
 from groma.formats.messages import Message
 from groma.formats.whole import write_whole
-from groma.methods import adapters, dpo, forward, reference, sft, tokens
+from groma.methods import adapters, dpo, forward, paired, reference, sft, tokens
 from groma.methods.forward import pair_logprobs
 from groma.models.load import Model, load
 
@@ -312,6 +312,6 @@ def test_a_resumed_run_reads_prompts_as_it_began(model: Model, monkeypatch: pyte
     config = dpo.Config(batch_size=2, max_steps=3, learning_rate=1e-3)
     steps = dpo.train(model, PAIRS, config)
     state = next(steps).state
-    monkeypatch.setattr(dpo, "sharing", lambda net, pairs: (False, {}))
+    monkeypatch.setattr(paired, "sharing", lambda net, pairs, tell_all: (False, {}))
     with pytest.raises(BadInput, match="read prompts once, and this one would not"):
         next(dpo.train(model, PAIRS, config, state))

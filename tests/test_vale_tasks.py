@@ -173,16 +173,25 @@ def test_many_shots_are_deeds_of_the_train_split() -> None:
     assert not any(f"last {deed}." in one.content for deed in held_out for one in shots)
 
 
+YARDSTICK = 0.20
+"""Seconds that a million draws take on an idle core on which the test below was written (AMD EPYC, Python 3.11)."""
+
+
 def test_the_world_loads_and_draws_ten_thousand_tasks_within_a_second_without_torch() -> None:
-    # Processor time, so that what runs beside the test does not decide; on an idle machine the clock says the same.
+    # Processor time, and a second is one of an idle core like that of the yardstick: a busier or slower one gets as
+    # much more as a plain loop needs more there.
     code = (
-        "import time; t = time.process_time()\n"
+        "import random, sys, time; draw = random.Random(0); t = time.process_time()\n"
+        "for _ in range(1_000_000): draw.choice('abcdefghij')\n"
+        "yardstick = time.process_time() - t; t = time.process_time()\n"
         "from groma.worlds.vale import VALE\n"
         "tasks = VALE.tasks(None, 'held_out', 10_000, 0)\n"
-        "import sys; print(len(tasks), 'torch' in sys.modules, time.process_time() - t)"
+        "print(len(tasks), 'torch' in sys.modules, time.process_time() - t, yardstick)"
     )
-    best = min(float(_run(code)[2]) for _ in range(3))
-    assert _run(code)[:2] == ["10000", "False"] and best < 1.0
+    runs = [_run(code) for _ in range(3)]
+    assert {tuple(run[:2]) for run in runs} == {("10000", "False")}
+    took, yardstick = (min(float(run[place]) for run in runs) for place in (2, 3))
+    assert took < max(1.0, yardstick / YARDSTICK)
 
 
 def _run(code: str) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 from groma.formats.errors import BadInput
 
 LENGTH = 16
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))  # made once: digests of short texts are many
 
 
 def digest(*parts: Any) -> str:
@@ -22,7 +23,7 @@ def digest(*parts: Any) -> str:
     A part is text, a number, True, False, None, bytes, an array, a mapping with string keys, a sequence of these, or a
     dataclass of these (its class name counts). Lists and tuples are alike, and so are mappings in whatever order.
     """
-    canonical = json.dumps([_plain(part) for part in parts], sort_keys=True, separators=(",", ":"))
+    canonical = _CANONICAL.encode([_plain(part) for part in parts])
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:LENGTH]
 
 

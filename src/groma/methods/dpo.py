@@ -37,11 +37,13 @@ from groma.methods import adapters, batches, digests, processes, reference, toke
 from groma.methods import config as options
 from groma.methods.batches import Batches
 from groma.methods.config import inert, require
-from groma.methods.forward import pair_logprobs, sharing
+from groma.methods.forward import pair_logprobs
+from groma.methods.paired import Paired, share
 from groma.methods.state import State, Step
 from groma.methods.tokens import Pair
 from groma.methods.training import Job, Sums
 from groma.models.model import Model
+from groma.models.shared import logprobs
 from groma.models.straight import plain
 
 METHOD = "dpo"
@@ -139,15 +141,12 @@ def _steps(net: PreTrainedModel, job: Job[Pairs], state: State | None, cache: Pa
     training.prepare(net, config)
     notes = dict(job.notes)
     if learn.config.prompts == "shared":
-        shared, told = sharing(net, learn.pairs)
-        notes |= told
-        if state is not None and bool(state.kept.get("shared", shared)) != shared:
+        notes |= share(net, learn, other, logprobs)
+        if state is not None and bool(state.kept.get("shared", learn.shared)) != learn.shared:
             raise BadInput(
-                f"the saved run read prompts {'for each answer' if shared else 'once'}, and this one would not",
+                f"the saved run read prompts {'for each answer' if learn.shared else 'once'}, and this one would not",
                 expected="the network, the attention and the versions that the run began with",
             )
-        for one in (learn, *([other] if other is not None else [])):
-            one.lay(shared)
     if state is not None:
         kept = dict(state.kept)
     else:
@@ -163,20 +162,12 @@ def _steps(net: PreTrainedModel, job: Job[Pairs], state: State | None, cache: Pa
     yield from training.steps(net, replace(job, kept=kept, notes=notes), state)
 
 
-class Pairs:
+class Pairs(Paired):
     """The objective: pairs of rows, and the reference's log-probabilities of both sides (n, 2), once they are known."""
 
     def __init__(self, pairs: Sequence[Pair], config: Config) -> None:
-        self.pairs, self.config = pairs, config
-        self.reference_n2 = torch.full((len(pairs), 2), math.nan)
-        self.weights = [1] * len(pairs)
-        self.lay(shared=False)
-
-    def lay(self, shared: bool) -> None:
-        """Whether both sides of a pair stand in one row from now on, or in two that are padded alike."""
-        self.shared = shared
-        self.tokens = [pair.length - shared * pair.shared for pair in self.pairs]
-        self.lengths = self.tokens if shared else [2 * max(row.length for row in pair.rows) for pair in self.pairs]
+        super().__init__(pairs)
+        self.config, self.reference_n2 = config, torch.full((len(pairs), 2), math.nan)
 
     def scored(self, net: nn.Module, groups: Sequence[Sequence[int]], cache: Path | None) -> Tensor:
         """Log-probabilities (n, 2) of both sides under `net`, computed in these microbatches."""

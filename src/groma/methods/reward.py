@@ -31,7 +31,7 @@ from groma.formats.messages import Message
 from groma.methods import batches, digests, processes, tokens, training
 from groma.methods import config as options
 from groma.methods.config import inert
-from groma.methods.forward import sharing
+from groma.methods.paired import Paired, share
 from groma.methods.state import State, Step
 from groma.methods.tokens import Pair
 from groma.methods.training import Job, Sums
@@ -121,29 +121,19 @@ def train(
 
 def _steps(net: nn.Module, job: Job[Compared], state: State | None) -> Iterator[Step]:
     training.prepare(net, job.config)
-    notes, learn = dict(job.notes), job.objective
-    if learn.config.prompts == "shared":
-        shared, told = sharing(net, learn.pairs, tell_last)
-        notes |= told
-        for one in (learn, *([job.evaluation] if job.evaluation is not None else [])):
-            one.lay(shared)
+    notes = dict(job.notes)
+    if job.objective.config.prompts == "shared":
+        notes |= share(net, job.objective, job.evaluation, tell_last)
     yield from training.steps(net, replace(job, notes=notes), state)
 
 
-class Compared:
+class Compared(Paired):
     """The objective: pairs of rows, and the reward at the end of both."""
 
     def __init__(self, pairs: Sequence[Pair], config: Config) -> None:
-        self.pairs, self.config = pairs, config
+        super().__init__(pairs)
+        self.config = config
         self.margins, self.probabilities = [pair.margin or 0.0 for pair in pairs], [pair.sure for pair in pairs]
-        self.weights = [1] * len(pairs)
-        self.lay(shared=False)
-
-    def lay(self, shared: bool) -> None:
-        """Whether both sides of a pair stand in one row from now on, or in two that are padded alike."""
-        self.shared = shared
-        self.tokens = [pair.length - shared * pair.shared for pair in self.pairs]
-        self.lengths = self.tokens if shared else [2 * max(row.length for row in pair.rows) for pair in self.pairs]
 
     def sums(self, net: nn.Module, indices: Sequence[int]) -> Sums:
         rewards_B2 = self._rewards(net, [self.pairs[index] for index in indices])
