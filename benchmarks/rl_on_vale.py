@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,6 @@ import torch
 from parts.machine import command, machine, versions
 
 from groma.formats.task import Task
-from groma.formats.transcript import Played
-from groma.measures.statistics import mean_interval
 from groma.methods import ppo, sft
 from groma.methods.pay import ByFunction, Named
 from groma.methods.work import Work
@@ -31,6 +29,7 @@ from groma.models.engine import LocalEngine
 from groma.models.load import load
 from groma.models.model import Model
 from groma.play import play
+from groma.studies.judged import outcomes
 from groma.studies.spectrum import DEMONSTRATED, SFT_ON_VALE
 from groma.systems import SYSTEMS
 from groma.systems.system import System
@@ -52,28 +51,6 @@ def tuned(seed: int) -> Model:
     for _ in sft.train(model, demonstrations(DEMONSTRATED, seed, "helpful"), SFT_ON_VALE):
         pass
     return model
-
-
-def outcomes(episodes: Iterable[Played]) -> dict[str, dict[str, float]]:
-    """Mean and 95 % interval of every outcome, clustered by what tasks are about; `completed` by calls, too."""
-    values: dict[str, list[tuple[float, str]]] = {}
-    for one in episodes:
-        if one.transcript is None:
-            continue
-        judged, cluster = VALE.judge(one.task, one.transcript), one.task.cluster or one.task.id
-        told: dict[str, float | None] = {**judged.outcomes, "objective": judged.objective}
-        calls = one.task.strata.get("calls")
-        if calls:
-            told[f"completed/{calls}"] = judged.outcomes.get("completed")
-        for name, value in told.items():
-            if value is not None:
-                values.setdefault(name, []).append((float(value), cluster))
-    found = {}
-    for name, some in values.items():
-        bounds = (-1.0, 1.0) if name == "objective" else (0.0, 1.0)
-        told_by = mean_interval([value for value, _ in some], [cluster for _, cluster in some], bounds=bounds)
-        found[name] = {"value": told_by.value, "low": told_by.low, "high": told_by.high, "n": len(some)}
-    return found
 
 
 def surveyed(model: Model, system: System, tasks: Sequence[Task]) -> dict[str, dict[str, float]]:

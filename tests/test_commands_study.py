@@ -20,7 +20,7 @@ def seeds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A study that takes no time, and the seeds for which it was run."""
     done: list[int] = []
 
-    def quick(seed: int) -> Iterator[Progress | dict[str, Any]]:
+    def quick(seed: int, parts: Path) -> Iterator[Progress | dict[str, Any]]:
         yield Progress("work", 1, 1)
         done.append(seed)
         yield {"found": seed}
@@ -55,10 +55,10 @@ def test_a_study_that_breaks_keeps_what_is_done(
 ) -> None:
     place, whole = str(tmp_path / "study"), study.run
 
-    def breaks(seed: int) -> Iterator[Any]:
+    def breaks(seed: int, parts: Path) -> Iterator[Any]:
         if seed == 1:
             raise KeyboardInterrupt
-        yield from whole(seed)
+        yield from whole(seed, parts)
 
     monkeypatch.setattr(study, "run", breaks)
     assert run(["study", "overoptimisation", "--out", place, "--seeds", "2"]) == 130 and seeds == [0]

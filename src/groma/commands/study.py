@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> None:
     with Phases() as phases, stoppable() as stopped:
         for seed in seeds:
             if not folder.file(_name(seed)).exists():
-                for one in study.run(seed):
+                for one in study.run(seed, folder.file(_parts(seed))):
                     if isinstance(one, Progress):
                         phases.show(f"seed {seed}: {one.phase}", one.done, one.of, one.text)
                         if stopped():
@@ -80,6 +80,11 @@ def main(arguments: Sequence[str]) -> None:
 
 def _name(seed: int) -> str:
     return f"results/seed-{seed}.json"
+
+
+def _parts(seed: int) -> str:
+    """Where a seed's models and other parts lie, with which an interrupted study goes on."""
+    return f"parts/seed-{seed}"
 
 
 def _folder(options: Study, arguments: Sequence[str]) -> RunFolder:

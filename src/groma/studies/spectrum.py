@@ -12,32 +12,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from groma.formats.examples import Demonstration, Preference, read_examples
 from groma.formats.jsonl import write_rows
 from groma.formats.run_folder import MANIFEST, RunFolder
-from groma.formats.task import Task
-from groma.formats.transcript import Played
 from groma.methods import dpo, ppo, reward, sft
 from groma.methods.checkpoint import load_state
 from groma.methods.comparisons import as_row, compare
 from groma.methods.keeping import kept, state_of
 from groma.methods.state import Step
-from groma.models.engine import LocalEngine, seat
+from groma.models.engine import seat
 from groma.models.load import check as load_check
 from groma.models.load import load
 from groma.models.model import Model
-from groma.play.driver import play
 from groma.studies import rlhf
-from groma.studies.matrix import PLAYER, Plan, survey_stages
+from groma.studies.matrix import Plan, survey_stages
+from groma.studies.pairing import drawn, replied_twice
 from groma.studies.progress import Progress
-from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE, Rater, demonstrations
 
 PREFERENCES = "preferences.jsonl"
 STAGES = ("base", "sft", "dpo", "rlhf")
-OTHERS = ("follow", "count", "speak", "choose")
 
 DEMONSTRATED, COMPARED = 8000, 9000
 SFT_ON_VALE = sft.Config(learning_rate=5e-4, batch_size=32, max_steps=400, warmup_steps=10)
@@ -136,36 +133,13 @@ def _fine_tune(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool])
 
 
 def _compare(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) -> Iterator[Progress]:
-    """Two samples for each task and the rater's choice.
-
-    A fifth are questions, half are requests, the rest are of the other kinds; errands are left out, for which chat has
-    no tools. Both replies are the fine-tuned model's, but to a harmful request the second one is the base's (Bai et
-    al. 2022, too, collected comparisons on red-team prompts apart, from several models): demonstrations without
-    refusals leave a model that hardly ever refuses, and a rater can only prefer what she is shown.
-    """
+    """Two samples for each task (see `pairing.py`) and the rater's choice."""
     out = folder.file(PREFERENCES)
     if out.exists():
         return
-    hows, asks, others = _drawn(config.compared, config.seed + 1)
-    of = 2 * config.compared
-    samples: dict[tuple[str, int], list[Played]] = {}
-    done = 0
-    red = [task for task in hows if task.part == "harmful"]
-    tame = [task for task in hows if task.part != "harmful"]
-    talk = (*asks, *others)
-    for stage, draw, share in (("sft", 0, (*talk, *hows)), ("sft", 1, (*talk, *tame)), ("base", 1, red)):
-        engine = LocalEngine(_load(config, folder, stage))
-        system = SYSTEMS["chat"].with_(max_tokens=config.max_tokens)
-        finished = samples.setdefault((stage, draw), [])
-        for played in play(system, share, {PLAYER: engine}, seed=config.seed + draw):
-            finished.append(played)
-            done += 1
-            yield Progress("samples to compare", done, of)
-            if stopped():
-                raise KeyboardInterrupt
-        engine.close()
-    second = {played.task.id: played for (_, draw), found in samples.items() if draw for played in found}
-    pairs = ((first, second[first.task.id]) for first in samples["sft", 0])
+    tasks = drawn(config.compared, config.seed + 1)
+    load_stage = partial(_load, config, folder)
+    pairs = yield from replied_twice(load_stage, tasks, config.seed, config.max_tokens, stopped)
     counts: Counter[str] = Counter()
     rows = [as_row(one) for one in compare(pairs, Rater(seed=config.seed).compare, counts)]
     _note(folder, "comparisons", counts)
@@ -185,13 +159,6 @@ def _prefer(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) ->
     yield from _shown("preference optimisation", steps, ("loss", "rewards/accuracies"))
 
 
-def _drawn(count: int, seed: int) -> tuple[tuple[Task, ...], ...]:
-    """So many tasks: half of them requests, a fifth questions, the rest of the other kinds."""
-    hows = VALE.tasks("how", "train", count // 2, seed)
-    asks = VALE.tasks("ask", "train", count // 5, seed)
-    return hows, asks, VALE.tasks(OTHERS, "train", count - len(hows) - len(asks), seed)
-
-
 def _reinforce(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) -> Iterator[Progress]:
     out, judge = _stage(folder, "rlhf"), _stage(folder, "reward")
     if out.exists():
@@ -202,7 +169,6 @@ def _reinforce(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool])
         steps = rlhf.train_reward(start, examples, config.reward, judge, config.max_tokens, stopped)
         yield from _shown("reward model", steps, ("loss", "rewards/accuracies"))
     own = config.preferences is not None
-    drawn = _drawn(config.compared, config.seed + 2)
-    tasks = rlhf.tasks_of(examples) if own else tuple(one for some in drawn for one in some)
+    tasks = rlhf.tasks_of(examples) if own else drawn(config.compared, config.seed + 2)
     steps = rlhf.reinforce(start, tasks, judge, config.ppo, out, config.max_tokens, stopped)
     yield from _shown("reinforcement learning", steps, ("objective/scores", "objective/kl"))

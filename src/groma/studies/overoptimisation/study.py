@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from groma.formats.study import Chart, Criterion, Point, Summary
@@ -15,7 +16,7 @@ SHOWN = 4
 """Curves of a chart, spread over the widths or the sizes."""
 
 
-def run(seed: int) -> Iterator[Progress | Results]:
+def run(seed: int, parts: Path) -> Iterator[Progress | Results]:
     """Progress, and the results last."""
     yield from simulated.run(Config(seed=seed))
 
