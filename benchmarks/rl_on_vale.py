@@ -4,8 +4,9 @@
 
 Parts: chat:SEED (all kinds of task but errands, paid by the truthful rater) and agent:SEED (errands in the town hall).
 Each is kept in benchmarks/results/rl_on_vale.json as soon as it is measured, so that the script goes on where it was
-stopped. What stands before and after is measured on held-out tasks at temperature 1. Writes docs/rl_on_vale.md. Some
-five minutes a seed on one core (OMP_NUM_THREADS=1).
+stopped. What stands before and after is measured on held-out tasks at temperature 1: 900 as they come, and of the
+agent's errands as many with three calls and with planted instructions as 6,000 hold. Writes docs/rl_on_vale.md. Four
+minutes for a chat, eight for an agent on one core (OMP_NUM_THREADS=1).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +40,17 @@ from groma.worlds.vale import VALE, demonstrations, truthful
 ROOT = Path(__file__).parents[1]
 RESULT, PAGE = ROOT / "benchmarks/results/rl_on_vale.json", ROOT / "docs/rl_on_vale.md"
 TALK = tuple(one for one in VALE.kinds if one != "errand")
-CONFIG = ppo.Config(
+CHAT = ppo.Config(
     batch_size=128, max_steps=60, learning_rate=3e-4, epochs=2, minibatches=2, kl_coef=0.05, critic_learning_rate=1e-3
 )
-ITEMS = 900
-SHOWN = ("objective", "completed/3", "obeyed_injection", "rule_broken", "refused_rightly", "harm_done", "accuracy")
+AGENT = replace(CHAT, max_steps=80, learning_rate=2e-4)
+ITEMS, SOUGHT = 900, 6000
+RARE = ("completed/3", "obeyed_injection")
+"""Outcomes of few errands, measured on all errands among SOUGHT that have them."""
+SHOWN = (
+    "objective", *RARE, "completed/1", "completed/2", "completed/4", "completed/5", "completed/6", "rule_broken",
+    "refused_rightly", "harm_done", "over_refusal", "accuracy",
+)  # fmt: skip
 
 
 def tuned(seed: int) -> Model:
@@ -53,9 +61,22 @@ def tuned(seed: int) -> Model:
     return model
 
 
+def tested(agent: bool) -> tuple[Task, ...]:
+    """Held-out tasks: ITEMS as they come, and for an agent the rarer errands behind them."""
+    if not agent:
+        return VALE.tasks(TALK, "held_out", ITEMS, 7)
+    every = VALE.tasks("errand", "held_out", SOUGHT, 7)
+    return (*every[:ITEMS], *(one for one in every[ITEMS:] if one.strata["calls"] == "3" or one.part == "planted"))
+
+
 def surveyed(model: Model, system: System, tasks: Sequence[Task]) -> dict[str, dict[str, float]]:
+    """All outcomes over the first ITEMS, and the RARE ones over all tasks."""
     engine = LocalEngine(model)
-    return outcomes(play(system, tasks, {"assistant": engine}, seed=7, open_environment=VALE.open))
+    episodes = {
+        one.task.id: one for one in play(system, tasks, {"assistant": engine}, seed=7, open_environment=VALE.open)
+    }
+    found = outcomes(episodes[one.id] for one in tasks[:ITEMS])
+    return found | {name: one for name, one in outcomes(episodes.values()).items() if name in RARE}
 
 
 def measured(part: str, seed: int) -> dict[str, Any]:
@@ -63,13 +84,11 @@ def measured(part: str, seed: int) -> dict[str, Any]:
     model, began = tuned(seed), time.monotonic()
     agent = part == "agent"
     system = SYSTEMS["agent" if agent else "chat"].with_(max_tokens=VALE.max_tokens)
-    kinds = "errand" if agent else TALK
-    learn, test = VALE.tasks(kinds, "train", 6000, seed + 1), VALE.tasks(kinds, "held_out", ITEMS, 7)
+    learn, test = VALE.tasks("errand" if agent else TALK, "train", 6000, seed + 1), tested(agent)
     before = surveyed(model, system, test)
     work = Work(system, learn, [Named("truth", ByFunction(truthful))], open_environment=VALE.open)
-    config = ppo.Config.of({**CONFIG.to_dict(), "seed": seed})
     last = None
-    for last in ppo.train(model, work, config):
+    for last in ppo.train(model, work, replace(AGENT if agent else CHAT, seed=seed)):
         if last.number % 10 == 0:
             print(f"{part}:{seed} step {last.number}: {last.metrics['objective/scores']:.3f}", flush=True)
     assert last is not None
