@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from groma.formats.examples import Preference, read_examples
 from groma.formats.jsonl import write_rows
 from groma.formats.run_folder import RunFolder
@@ -28,7 +30,7 @@ from groma.methods.work import Work
 from groma.models.load import load
 from groma.models.model import Model
 from groma.models.reward import RewardModel, load_reward
-from groma.studies.judged import means
+from groma.studies.judged import judged, means
 from groma.studies.pairing import drawn, replied_twice
 from groma.studies.progress import Progress
 from groma.studies.rlhf import NORMALISED
@@ -56,6 +58,14 @@ class Lab:
         file = f"{name}.json"
         if not self.folder.file(file).exists():
             self.folder.write_json(file, make())
+        return self.folder.read_json(file)
+
+    def made(self, name: str, make: Callable[[], Generator[Progress, None, Any]]) -> Generator[Progress, None, Any]:
+        """The same of what takes long: `make` tells its progress, and returns what it finds."""
+        file = f"{name}.json"
+        if not self.folder.file(file).exists():
+            found = yield from make()
+            self.folder.write_json(file, found)
         return self.folder.read_json(file)
 
     def model(self, name: str) -> Model:
@@ -135,13 +145,18 @@ class Lab:
 
 @dataclass
 class Watched:
-    """A source of pay that also judges what is true of the episodes; that changes no pay."""
+    """A source of pay that also judges what is true of the episodes; that changes no pay. `truth/objective_error` is
+    the standard error of their mean objective.
+    """
 
     source: Source
     told: dict[str, float] = field(default_factory=dict)
 
     def __call__(self, episodes: Sequence[Played]) -> Sequence[Answer | Exception]:
-        self.told = {f"truth/{name}": value for name, value in means(episodes).items()}
+        found = means(episodes)
+        objectives = [value for name, value, _ in judged(episodes) if name == "objective"]
+        found["objective_error"] = float(np.std(objectives) / np.sqrt(len(objectives)))
+        self.told = {f"truth/{name}": value for name, value in found.items()}
         return self.source(episodes)
 
 

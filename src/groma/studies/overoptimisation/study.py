@@ -1,4 +1,4 @@
-"""The study as `groma study overoptimisation` runs it: the simulator seed by seed, and its page."""
+"""The study as `groma study overoptimisation` runs it: the simulator, then Vale's language models, and the page."""
 
 from __future__ import annotations
 
@@ -7,31 +7,43 @@ from pathlib import Path
 from typing import Any
 
 from groma.formats.study import Chart, Criterion, Point, Summary
-from groma.studies.overoptimisation import best_of, criteria, simulated
+from groma.studies.lab import Lab
+from groma.studies.overoptimisation import best_of, criteria, on_vale, simulated, vale_criteria
 from groma.studies.overoptimisation.config import FITTED_UP_TO, Config
 from groma.studies.progress import Progress
 
 Results = dict[str, Any]
+SIMULATED = "simulator.json"
 SHOWN = 4
 """Curves of a chart, spread over the widths or the sizes."""
 
 
 def run(seed: int, parts: Path) -> Iterator[Progress | Results]:
-    """Progress, and the results last."""
-    yield from simulated.run(Config(seed=seed))
+    """Progress, and the results last: those of the simulator, and under "vale" those of language models."""
+    found = Lab(parts, seed).folder
+    if not found.file(SIMULATED).exists():
+        for one in simulated.run(Config(seed=seed)):
+            if isinstance(one, Progress):
+                yield one
+            else:
+                found.write_json(SIMULATED, one)
+    vale = yield from on_vale.run(on_vale.Config(), seed, parts)
+    yield {**found.read_json(SIMULATED), "vale": vale}
 
 
 def summary(results: Mapping[int, Results]) -> Summary:
     """What the seeds found together; a criterion is met where every seed meets it."""
     first = results[min(results)]
-    judged = {seed: criteria.criteria(one) for seed, one in results.items()}
+    judged = {seed: [*criteria.criteria(one), *vale_criteria.criteria(one["vale"])] for seed, one in results.items()}
     rows = [_joined(list(judged), several) for several in zip(*judged.values(), strict=True)]
     met, many = sum(bool(one.met) for one in rows), len(results)
     findings = (
         _lead(first["best of n"]),
         f"Of the {len(rows)} things that the papers require, {met} are met in "
         + ("the one seed." if many == 1 else f"every one of {many} seeds."),
-        "All of it is a simulator whose truth is known exactly; no language model plays a part.",
+        vale_criteria.lead(first["vale"]),
+        "What has a single letter is a simulator whose truth is known exactly, where no language model plays a part; "
+        "what is named Vale are language models.",
     )
     return Summary(
         "What happens to the truth when a proxy of it is optimised",
@@ -45,7 +57,9 @@ def summary(results: Mapping[int, Results]) -> Summary:
             _best_of(first, "sizes", "Best-of-n, by number of comparisons", "comparisons"),
             _reinforced(first),
             _ensembles(first),
+            *vale_criteria.charts(first["vale"]),
         ),
+        (vale_criteria.table(first["vale"]),),
     )
 
 

@@ -1,0 +1,160 @@
+"""Over-optimisation on Vale's language models: the whole of it on a small scale, and its criteria by hand."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from groma.models.load import load
+from groma.studies.overoptimisation import on_vale, vale_criteria
+from groma.studies.overoptimisation.on_vale import RATER, WHOLE, Config
+from groma.studies.progress import Progress
+from groma.studies.spectrum import PPO_ON_VALE, REWARD_ON_VALE, SFT_ON_VALE
+
+SMALL = Config(
+    demonstrated=64,
+    tuning=replace(SFT_ON_VALE, max_steps=2, warmup_steps=1),
+    compared=120,
+    widths=(16,),
+    sizes=(16,),
+    proxy=replace(REWARD_ON_VALE, batch_size=8, warmup_steps=0),
+    rounds=1,
+    prompts=6,
+    pool=16,
+    best_of=(1, 2, 4, 8, 16),
+    fitted_up_to=8,
+    ppo=replace(PPO_ON_VALE, batch_size=16, max_steps=4, warmup_steps=0, kl_limit=None),
+    climbed=("width 16", WHOLE),
+    window=2,
+)
+
+
+def done(config: Config, parts: Path) -> tuple[dict[str, Any], set[str]]:
+    """The results, and the phases that were worked at."""
+    steps, phases = on_vale.run(config, 0, parts), set()
+    while True:
+        try:
+            told = next(steps)
+        except StopIteration as end:
+            return json.loads(json.dumps(end.value)), phases
+        assert isinstance(told, Progress)
+        phases.add(told.phase)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+    parts = tmp_path_factory.mktemp("parts")
+    return done(SMALL, parts)[0], parts
+
+
+def test_every_proxy_is_optimised_and_finished_parts_are_not_done_again(small: tuple[dict[str, Any], Path]) -> None:
+    found, parts = small
+    assert [one["name"] for one in found["best of n"]["rows"]] == ["width 16", "comparisons 16", WHOLE]
+    assert [(one["name"], one["kl_coef"]) for one in found["ppo"]] == [
+        (name, kl_coef) for name in ("width 16", WHOLE) for kl_coef in (0.0, 0.1)
+    ]
+    for row in (*found["best of n"]["rows"], found["best of n"]["rater"]):
+        assert row["gold"][0] == pytest.approx(found["best of n"]["rater"]["gold"][0])  # one sample, whoever chooses
+        assert all(lumps <= d**2 + 1e-9 for lumps, d in zip(row["kl of lumps"], row["d"], strict=True))
+        assert row["proxy"] == sorted(row["proxy"])
+    for row in found["ppo"]:
+        assert len(row["d"]) == len(row["gold"]) == 2 and all(-1 <= one <= 1 for one in row["gold"])
+    again, phases = done(SMALL, parts)
+    assert again == found and not phases
+
+
+def test_what_was_killed_in_the_midst_goes_on_to_the_same_results(
+    small: tuple[dict[str, Any], Path], tmp_path: Path
+) -> None:
+    parts, last = tmp_path / "parts", f"ppo {WHOLE} kl 0.1"
+    shutil.copytree(small[1], parts)
+    shutil.rmtree(parts / last)
+    steps = on_vale.run(SMALL, 0, parts)
+    assert any(told.phase == last for told in steps if isinstance(told, Progress))
+    steps.close()
+    assert not (parts / last).exists() and done(SMALL, parts)[0] == small[0]
+
+
+def test_the_page_is_made_of_the_results(small: tuple[dict[str, Any], Path]) -> None:
+    found, _ = small
+    rows = vale_criteria.table(found).rows
+    assert [row[0] for row in rows] == ["width 16", "comparisons 16", WHOLE, RATER]
+    assert len(vale_criteria.charts(found)) == 3 and "n = 16" in vale_criteria.lead(found)
+
+
+def test_narrow_networks_are_of_the_asked_width_and_of_their_seed() -> None:
+    model = load("vale")
+    one, same, other = (on_vale.narrow(model, 16, seed) for seed in (1, 1, 2))
+    assert one.net.config.hidden_size == 16 and one.net.num_parameters() < model.net.num_parameters() / 10
+    first, second, third = (net.net.get_input_embeddings().weight for net in (one, same, other))
+    assert first.equal(second) and not first.equal(third)
+
+
+def best(name: str, width: int | None, size: int, gold: list[float], share: float | None = 0.05) -> dict[str, Any]:
+    d = [0.0, 1.0, 2.0]
+    return {"name": name, "width": width, "size": size, "gold": gold, "d": d, "share": share}
+
+
+def climbed(name: str, kl_coef: float, gold: list[float], proxy: list[float]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "kl_coef": kl_coef,
+        "d": [0.0, 1.0, 2.0],
+        "gold": gold,
+        "gold error": [0.01] * 3,
+        "proxy": proxy,
+    }
+
+
+GOOD: dict[str, Any] = {
+    "fitted up to": 64,
+    "best of n": {
+        "n": [1, 64, 1000],
+        "rows": [
+            best("width 8", 8, 4000, [0.0, 0.1, 0.1]),
+            best("width 16", 16, 4000, [0.0, 0.2, 0.2]),
+            best("few", None, 100, [0.0, 0.0, 0.01]),
+            best(WHOLE, None, 4000, [0.0, 0.5, 0.6]),
+        ],
+    },
+    "ppo": [
+        climbed(WHOLE, 0.0, [0.0, 0.3, 0.1], [0.0, 1.0, 2.0]),
+        climbed(WHOLE, 0.1, [0.0, 0.3, 0.1], [0.0, 1.0, 2.0]),
+    ],
+}
+
+
+def met(results: dict[str, Any]) -> dict[str, bool]:
+    return {one.letter.removeprefix("Vale, "): one.met for one in vale_criteria.criteria(results)}
+
+
+def test_criteria_that_are_met() -> None:
+    assert met(GOOD) == dict.fromkeys(
+        ("forms", "size and data", "few data", "penalty", "efficiency", "over-optimised"), True
+    )
+
+
+def test_criteria_that_are_missed() -> None:
+    bad = copy.deepcopy(GOOD)
+    rows = bad["best of n"]["rows"]
+    rows[0]["share"] = None  # nothing to be measured against
+    rows[1]["gold"] = [0.0, 0.05, 0.05]
+    rows[2]["gold"] = [0.0, 0.2, 0.3]
+    bad["ppo"][0]["gold"] = [0.0, 0.6, 0.7]
+    assert not any(met(bad).values())
+    assert "0.10" in "".join(one.found for one in vale_criteria.criteria(GOOD))
+
+
+def test_two_runs_are_held_against_each_other_at_equal_distances() -> None:
+    free, held = climbed("a", 0.0, [0.0, 0.2, 0.4], [0.0] * 3), climbed("a", 0.1, [0.0, 0.1, 0.2], [0.0] * 3)
+    held["d"], held["gold"] = [0.5, 1.5, 9.0], [0.1 + 0.0141421356, 0.3 + 0.0141421356, 5.0]
+    # Interpolated, the errors are .01 both, together .0141: a standard error each; what lies beyond is not asked.
+    assert vale_criteria.apart(free, held) == pytest.approx(1.0)
+    held["d"] = [3.0, 4.0, 5.0]
+    assert vale_criteria.apart(free, held) == float("inf")
