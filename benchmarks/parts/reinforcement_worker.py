@@ -10,20 +10,16 @@ side goes before the one that is timed.
 
 from __future__ import annotations
 
-import json
-import logging
-import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
 from datasets import Dataset
-from parts.speed_data import BATCH, FIRST, demonstrations, preferences, text, tokenizer
-from transformers import AutoModelForSequenceClassification, LlamaForCausalLM, TrainerCallback
+from parts.speed_data import BATCH, FIRST, demonstrations, text, tokenizer
+from parts.worker import RATE, Clock, Side, Timed, pairs, plain, tell
+from transformers import AutoModelForSequenceClassification, LlamaForCausalLM
 
 from groma.formats.examples import Preference
 from groma.formats.messages import Message
@@ -37,32 +33,11 @@ from groma.models.reward import RewardModel
 from groma.models.scalar import with_head
 from groma.systems import SYSTEMS
 
-RATE, LENGTH, EPOCHS, GROUP = 1e-5, 48, 4, 8
-
-
-class Timed(NamedTuple):
-    """seconds of training; units: episodes (PPO), completions (GRPO) or pairs (reward models)."""
-
-    seconds: float
-    units: int
-
-
-class Clock(TrainerCallback):
-    """When the peer's loop began and ended."""
-
-    def on_train_begin(self, *_: Any, **__: Any) -> None:
-        self.begun = time.perf_counter()
-
-    def on_train_end(self, *_: Any, **__: Any) -> None:
-        self.seconds = time.perf_counter() - self.begun
+LENGTH, EPOCHS, GROUP = 48, 4, 8
 
 
 def prompts(count: int) -> list[str]:
     return [text(asked) for asked, _ in demonstrations(count)]
-
-
-def pairs(count: int) -> list[tuple[str, str, str]]:
-    return [(text(asked), text(good), text(bad)) for asked, good, bad in preferences(count)]
 
 
 def scalar(folder: Path) -> Any:
@@ -103,7 +78,7 @@ def peer_ppo(folder: Path, batches: int) -> Timed:
     told = tokenizer()
     rows = Dataset.from_list([{"input_ids": told(one)["input_ids"]} for one in prompts(BATCH * batches)])
     made = PPOConfig(
-        **_plain("ppo"),
+        **plain("ppo"),
         per_device_train_batch_size=BATCH,
         total_episodes=BATCH * batches,
         num_ppo_epochs=EPOCHS,
@@ -155,7 +130,7 @@ def peer_grpo(folder: Path, batches: int) -> Timed:
     told.padding_side = "left"
     rows = Dataset.from_list([{"prompt": one} for one in prompts(size // GROUP * batches)])
     made = GRPOConfig(
-        **_plain("grpo"),
+        **plain("grpo"),
         per_device_train_batch_size=size,
         num_generations=GROUP,
         max_completion_length=LENGTH,
@@ -196,7 +171,7 @@ def peer_reward(folder: Path, batches: int) -> Timed:
     data = pairs(BATCH * batches)
     rows = Dataset.from_list([{"prompt": f"{a} ", "chosen": good, "rejected": bad} for a, good, bad in data])
     clock = Clock()
-    made = RewardConfig(**_plain("reward"), per_device_train_batch_size=BATCH, max_length=None)
+    made = RewardConfig(**plain("reward"), per_device_train_batch_size=BATCH, max_length=None)
     net = scalar(folder)
     net.config.pad_token_id = 0
     trainer = RewardTrainer(net, made, train_dataset=rows, processing_class=tokenizer(), callbacks=[clock])
@@ -204,23 +179,7 @@ def peer_reward(folder: Path, batches: int) -> Timed:
     return Timed(clock.seconds, len(data))
 
 
-def _plain(name: str) -> dict[str, Any]:
-    return {
-        "output_dir": tempfile.mkdtemp(prefix=name),
-        "num_train_epochs": 1,
-        "learning_rate": RATE,
-        "lr_scheduler_type": "constant",
-        "gradient_checkpointing": False,
-        "bf16": False,
-        "use_cpu": True,
-        "report_to": [],
-        "save_strategy": "no",
-        "logging_strategy": "no",
-        "disable_tqdm": True,
-    }
-
-
-SIDES: dict[str, Callable[[Path, int], Timed]] = {
+SIDES: dict[str, Side] = {
     "ppo, shared trunk": ours_ppo,
     "ppo, separate critic": lambda folder, batches: ours_ppo(folder, batches, critic="separate"),
     "ppo, TRL": peer_ppo,
@@ -231,14 +190,5 @@ SIDES: dict[str, Callable[[Path, int], Timed]] = {
 }
 
 
-def main(side: str, folder: Path, batches: int) -> None:
-    logging.disable(logging.WARNING)
-    torch.set_num_threads(1)
-    SIDES[side](folder, 2)
-    timed = SIDES[side](folder, batches)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({**timed._asdict(), "rate": timed.units / timed.seconds, "peak_mb": round(peak)}))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+    tell(SIDES, sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))

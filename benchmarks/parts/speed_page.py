@@ -38,7 +38,7 @@ def told_by(found: Found) -> list[str]:
 
 
 def training(found: Found) -> list[str]:
-    lines = [
+    return [
         "## Training",
         "",
         "A Llama of 5.4 million parameters, batches of 16, float32, one thread but where two are named; TRL",
@@ -48,14 +48,29 @@ def training(found: Found) -> list[str]:
         "means TRL, too). The bare packed loop runs the head on every position, ours only where something is",
         "learned.",
         "",
-        "| Groma | against | what | ratio | aim |",
-        "|---|---|---|---|---|",
+        *ratios(found),
     ]
+
+
+def ratios(found: Found) -> list[str]:
+    """Rows of `parts.rounds`."""
+    lines = ["| Groma | against | what | ratio | aim |", "|---|---|---|---|---|"]
     for row in found["ratios"]:
         aim = "–" if not row["aim"] else f"{'≤' if row['what'] == 'peak_mb' else '≥'} {row['aim']:g}"
         what = {"rate": "speed", "peak_mb": "peak memory"}[row["what"]]
         lines.append(f"| {row['ours']} | {row['other']} | {what} | {ratio(row['ratio'])} | {aim} |")
     return lines
+
+
+def reinforcement(found: Found) -> list[str]:
+    return [
+        "## Reinforcement learning and reward models",
+        "",
+        "The same model and prompts, replies of 48 tokens, float32, one thread. PPO beside TRL",
+        f"{found['old_peer']}, the last that has it; GRPO (groups of 8) and reward models beside TRL {found['peer']}.",
+        "",
+        *ratios(found),
+    ]
 
 
 def sampling(found: Found) -> list[str]:
@@ -144,6 +159,7 @@ def settings(found: Found) -> list[str]:
 
 PARTS: dict[str, Callable[[Found], list[str]]] = {
     "training": training,
+    "reinforcement": reinforcement,
     "sampling": sampling,
     "scoring": scoring,
     "buckets": buckets,

@@ -9,21 +9,18 @@ that is timed.
 
 from __future__ import annotations
 
-import json
-import logging
-import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from datasets import Dataset
-from parts.speed_data import BATCH, demonstrations, preferences, text, tokenizer
+from parts.speed_data import BATCH, demonstrations, text, tokenizer
+from parts.worker import RATE, Clock, Side, Timed, pairs, plain, tell
 from torch.nn import functional
-from transformers import LlamaForCausalLM, TrainerCallback
+from transformers import LlamaForCausalLM
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from groma.formats.examples import Demonstration, Preference
@@ -31,37 +28,12 @@ from groma.formats.messages import Message
 from groma.methods import dpo, sft
 from groma.models.load import load
 
-RATE = 1e-5
 PACKED = 112
 """Tokens of a row of the bare loop."""
 
 
 def examples(count: int) -> list[tuple[str, str]]:
     return [(text(asked), text(said)) for asked, said in demonstrations(count)]
-
-
-def pairs(count: int) -> list[tuple[str, str, str]]:
-    return [(text(asked), text(good), text(bad)) for asked, good, bad in preferences(count)]
-
-
-class Timed(NamedTuple):
-    """seconds of training; preparing: seconds before it (a reference, where it is counted apart); units: tokens that
-    are no padding (SFT) or pairs (DPO).
-    """
-
-    seconds: float
-    units: int
-    preparing: float = 0.0
-
-
-class Clock(TrainerCallback):
-    """When the peer's loop began and ended."""
-
-    def on_train_begin(self, *_: Any, **__: Any) -> None:
-        self.begun = time.perf_counter()
-
-    def on_train_end(self, *_: Any, **__: Any) -> None:
-        self.seconds = time.perf_counter() - self.begun
 
 
 def ours_sft(folder: Path, batches: int, **options: Any) -> Timed:
@@ -99,7 +71,7 @@ def peer_sft(folder: Path, batches: int, **options: Any) -> Timed:
     data = examples(BATCH * batches)
     rows = Dataset.from_list([{"prompt": f"{asked} ", "completion": said} for asked, said in data])
     clock, told = Clock(), tokenizer()
-    made = SFTConfig(**_plain("sft"), per_device_train_batch_size=options.pop("batch", BATCH), **options)
+    made = SFTConfig(**plain("sft"), per_device_train_batch_size=options.pop("batch", BATCH), **options)
     trainer = SFTTrainer(
         LlamaForCausalLM.from_pretrained(folder), made, train_dataset=rows, processing_class=told, callbacks=[clock]
     )
@@ -113,7 +85,7 @@ def peer_dpo(folder: Path, batches: int, precomputed: bool = False, eights: bool
     rows = Dataset.from_list([{"prompt": f"{a} ", "chosen": good, "rejected": bad} for a, good, bad in data])
     clock, begun = Clock(), time.perf_counter()
     made = DPOConfig(
-        **_plain("dpo"),
+        **plain("dpo"),
         per_device_train_batch_size=8 if eights else BATCH,
         gradient_accumulation_steps=BATCH // 8 if eights else 1,
         max_length=None,
@@ -130,22 +102,6 @@ def peer_dpo(folder: Path, batches: int, precomputed: bool = False, eights: bool
     preparing = time.perf_counter() - begun
     trainer.train()
     return Timed(clock.seconds, len(data), preparing)
-
-
-def _plain(name: str) -> dict[str, Any]:
-    return {
-        "output_dir": tempfile.mkdtemp(prefix=name),
-        "num_train_epochs": 1,
-        "learning_rate": RATE,
-        "lr_scheduler_type": "constant",
-        "gradient_checkpointing": False,
-        "bf16": False,
-        "use_cpu": True,
-        "report_to": [],
-        "save_strategy": "no",
-        "logging_strategy": "no",
-        "disable_tqdm": True,
-    }
 
 
 def bare_sft(folder: Path, batches: int) -> Timed:
@@ -216,7 +172,7 @@ def _sides(net: LlamaForCausalLM, group: list[Any]) -> torch.Tensor:
     return told.new_zeros(2 * len(group)).index_add(0, 2 * where[0] + part[where] - 1, told).view(-1, 2)
 
 
-SIDES: dict[str, Callable[[Path, int], Timed]] = {
+SIDES: dict[str, Side] = {
     "sft": ours_sft,
     "sft, bare packed loop": bare_sft,
     "sft, TRL padded": lambda folder, batches: peer_sft(folder, batches),
@@ -233,14 +189,5 @@ SIDES: dict[str, Callable[[Path, int], Timed]] = {
 }
 
 
-def main(side: str, folder: Path, batches: int, threads: int) -> None:
-    logging.disable(logging.WARNING)
-    torch.set_num_threads(threads)
-    SIDES[side](folder, 2)
-    timed = SIDES[side](folder, batches)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({**timed._asdict(), "rate": timed.units / timed.seconds, "peak_mb": round(peak)}))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    tell(SIDES, sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
