@@ -1,0 +1,107 @@
+"""The published results that Groma re-runs, one after the other, and docs/studies.md: what was found beside each paper.
+
+    python benchmarks/studies.py [--seeds 1] [NAME ...]     run the named studies (none: all), and write the page
+    python benchmarks/studies.py page                       write the page alone
+
+Each is `groma study NAME --out runs/studies/NAME`, which goes on where it was stopped; what it found is kept in
+benchmarks/results/study_NAME.json. About ten minutes a study and seed on one core (OMP_NUM_THREADS=1).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from parts.machine import machine
+
+from groma.commands.study import STUDIES
+from groma.formats.run_folder import RunFolder
+from groma.formats.study import Criterion, Summary, Table
+
+ROOT = Path(__file__).parents[1]
+RUNS, RESULTS, PAGE = ROOT / "runs/studies", ROOT / "benchmarks/results", ROOT / "docs/studies.md"
+WORDS = {True: "met", False: "missed", None: "not asked"}
+HEAD = """# Published results, re-run
+
+Made by `python benchmarks/studies.py` from what `groma study NAME` found; the charts are on the page that the command
+writes. What a paper requires was written down before the study was run, and what is missed is told as missed.
+"""
+
+
+def run(name: str, seeds: int) -> None:
+    """Run a study, or go on with it, and keep what it found."""
+    out = RUNS / name
+    command = [str(Path(sys.executable).parent / "groma"), "study", name, "--out", str(out), "--seeds", str(seeds)]
+    subprocess.run([*command, *(["--resume"] if out.exists() else [])], check=True)
+    folder = RunFolder.open(out)
+    manifest = folder.manifest()
+    told = {key: manifest[key] for key in ("settings", "versions", "seconds")}
+    found = {**told, "machine": machine(), "summary": folder.read_json("study.json")}
+    (RESULTS / f"study_{name}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def page() -> str:
+    lines = [HEAD]
+    for name in STUDIES:
+        file = RESULTS / f"study_{name}.json"
+        lines += (
+            section(name, json.loads(file.read_text("utf-8"))) if file.is_file() else [f"`{name}` was not run.", ""]
+        )
+    return "\n".join(lines)
+
+
+def section(name: str, found: dict[str, Any]) -> list[str]:
+    told, settings = Summary.from_dict(found["summary"]), found["settings"]
+    minutes = found["seconds"] / settings["seeds"] / 60
+    seeds = (
+        f"seed {settings['seed']}" if settings["seeds"] == 1 else f"{settings['seeds']} seeds from {settings['seed']}"
+    )
+    return [
+        f"## {told.title}",
+        "",
+        f"{told.paper}. {told.question}",
+        "",
+        *(f"- {one}" for one in told.findings),
+        "",
+        *criteria(told.criteria),
+        *(line for one in told.tables for line in table(one)),
+        f"By `groma study {name}`, {seeds}, {minutes:.0f} minutes a seed ({found['machine']['processor']}, one core).",
+        "",
+    ]
+
+
+def criteria(given: tuple[Criterion, ...]) -> Iterator[str]:
+    if given:
+        yield from ("| | required | found | |", "|---|---|---|---|")
+        yield from (f"| {one.name} | {one.required} | {one.found} | {WORDS[one.met]} |" for one in given)
+        yield ""
+
+
+def table(given: Table) -> Iterator[str]:
+    yield from (f"**{given.title}.** {given.caption}", "")
+    yield f"| {' | '.join(given.columns)} |"
+    yield "|" + "---|" * len(given.columns)
+    yield from (f"| {' | '.join(row)} |" for row in given.rows)
+    yield ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(STUDIES)}; or page")
+    options = parser.parse_args()
+    if unknown := sorted(set(options.names) - {*STUDIES, "page"}):
+        raise SystemExit(f"there is no study {', '.join(unknown)}; choose among {', '.join(STUDIES)}")
+    for name in options.names or STUDIES:
+        if name != "page":
+            run(name, options.seeds)
+    PAGE.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
