@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from groma.formats.errors import BadInput
-from groma.formats.examples import Demonstration, Preference
+from groma.formats.examples import Demonstration, Labelled, Preference
 from groma.formats.messages import Message
-from groma.methods import dpo, processes, sft
+from groma.methods import dpo, kto, processes, sft
 from groma.methods.checkpoint import load_state, save_state
 from groma.methods.state import State
 from groma.models.load import load
@@ -30,12 +30,18 @@ PREFERRED = [
     Preference((Message("user", f"say {one}"),), (Message("assistant", one),), (Message("assistant", other),))
     for one, other in itertools.pairwise(WORDS)
 ]
+LABELLED = [
+    Labelled((Message("user", f"say {one}"),), (Message("assistant", other),), one == other)
+    for one, other in zip(WORDS, WORDS[:5] + WORDS[6:] + WORDS[5:6], strict=True)
+]
 SHARED = {"learning_rate": 3e-4, "max_steps": 4, "evaluate_every": 2}
 CASES: dict[str, tuple[Any, list[Any], dict[str, Any]]] = {
     # Five and three microbatches, so that one process repeats one; the head in slices of two positions.
     "sft": (sft, SHOWN, {"batch_size": 5, "microbatch_size": 1, "loss_megabytes": 0.01}),
     # One microbatch, which is halved.
     "dpo": (dpo, PREFERRED, {"batch_size": 7, "microbatch_size": 7}),
+    # What is learned rests on the whole batch, of which a process sees a part.
+    "kto": (kto, LABELLED, {"batch_size": 6, "microbatch_size": 2}),
     "lora": (sft, SHOWN, {"batch_size": 4, "microbatch_size": 2, "lora_rank": 2, "keep": "last"}),
 }
 SAVED = 2
@@ -46,7 +52,7 @@ def trained(case: str, model: Path, resume: State | None = None, keep: Path | No
     """The metrics of all steps, evaluations among them, and the weights that the network is left with."""
     method, examples, options = CASES[case]
     loaded = load(model, device="cpu")
-    cache = {"cache": model.parent / "cache"} if method is dpo else {}
+    cache = {"cache": model.parent / f"cache-{case}"} if method in (dpo, kto) else {}
     config = method.Config(**SHARED, **options)
     steps, best = [], None
     for step in method.train(loaded, examples, config, resume, examples[:3], **cache):

@@ -13,16 +13,14 @@ from typing import Any
 import tyro
 
 from groma.commands import align_online, align_reward
-from groma.commands.align_options import Align
-from groma.commands.console import Phases, err, hush, out, parse, told_anew
+from groma.commands.align_options import Align, loaded, tell_rows
+from groma.commands.console import Phases, hush, out, parse, told_anew
 from groma.formats import launched
 from groma.formats.errors import BadConfig
 from groma.formats.examples import Demonstration, Labelled, Loaded, Preference, read_examples
 from groma.methods import dpo, kto, processes, sft
-from groma.methods.checkpoint import pads_with_an_end
 from groma.methods.keeping import LOG, check_out, kept, stoppable
 from groma.methods.state import State, Step
-from groma.models.load import load
 from groma.models.model import Model
 
 METHODS = {
@@ -106,8 +104,7 @@ def align(options: Sft | Dpo | Kto, shown: tuple[str, ...]) -> None:
         steps = kept(begun, model, options.out, stopped, unset_pad=True)
         for step in phases.steps(f"align {options.data.name}", steps, shown):
             if last is None:
-                for why, rows in step.notes.items():
-                    err.print(f"note: {rows} rows: {why}", markup=False)
+                tell_rows(step)
             last = step
     processes.end()
     if last is not None:
@@ -120,12 +117,8 @@ def _begun(options: Sft | Dpo | Kto, device: str | None) -> tuple[Model, Iterato
     state = check_out(options.out, options.resume)
     if options.resume and state is None:
         told_anew(options.out)
-    model = load(options.model, device=device, trust_remote_code=options.trust_remote_code)
-    notes = [*model.notes, *(f"{options.data.name}: {rows} rows: {why}" for why, rows in data.notes.items())]
-    if pads_with_an_end(model):
-        notes.append("the model pads with one of its end tokens: the folder that is written names no pad token")
-    for note in notes:
-        err.print(f"note: {note}", markup=False)
+    notes = [f"{options.data.name}: {rows} rows: {why}" for why, rows in data.notes.items()]
+    model = loaded(options.model, device, options.trust_remote_code, notes)
     return model, _steps(options, data, model, state)
 
 

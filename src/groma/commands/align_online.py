@@ -10,17 +10,16 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from groma.commands import payment
-from groma.commands.console import Phases, check_sampling, err, no_effect, out, told_anew
+from groma.commands.align_options import loaded
+from groma.commands.console import Phases, check_sampling, no_effect, out, told_anew
 from groma.commands.players import CHOICES, check_player, named, players
 from groma.commands.surveying import check_seed, suite_from, with_settings
 from groma.formats.errors import BadConfig
 from groma.formats.task import Task
 from groma.methods import grpo, online_dpo, ppo, processes, rloo
-from groma.methods.checkpoint import pads_with_an_end
 from groma.methods.keeping import LOG, check_out, kept, stoppable
 from groma.methods.state import State, Step
 from groma.methods.work import Work
-from groma.models.load import load
 from groma.models.model import Model
 from groma.models.reward import RewardModel, load_reward
 from groma.suites.library import SUITES
@@ -123,12 +122,7 @@ def main(options: Options) -> None:
     if options.resume and state is None:
         told_anew(options.out)
     device = processes.begin(options.device)
-    model = load(options.model, device=device, trust_remote_code=options.trust_remote_code)
-    notes = list(model.notes)
-    if pads_with_an_end(model):
-        notes.append("the model pads with one of its end tokens: the folder that is written names no pad token")
-    for note in notes:
-        err.print(f"note: {note}", markup=False)
+    model = loaded(options.model, device, options.trust_remote_code)
     how = payment.Paying(options.ensemble, options.ensemble_coefficient, options.retokenise, options.config.seed)
     paying = payment.sources(given, suite, model, others, how)
     seats = players({name: what for name, what in others.items() if name != "judge"}, options.trust_remote_code)

@@ -9,7 +9,7 @@ from typing import Any
 
 import tyro
 
-from groma.commands.align_options import Align
+from groma.commands.align_options import Align, tell_rows
 from groma.commands.console import Phases, err, out, told_anew
 from groma.commands.reward_report import report, table
 from groma.formats.errors import BadConfig
@@ -103,8 +103,7 @@ def _train(options: Reward, config: reward.Config, folder: Path, splits: dict[st
     with Phases() as phases, stoppable() as stopped:
         for step in phases.steps(f"reward {folder.name}", kept(steps, made.model, folder, stopped, save=save), SHOWN):
             if not told:
-                for why, rows in step.notes.items():
-                    err.print(f"note: {rows} rows: {why}", markup=False)
+                tell_rows(step)
             told = True
 
 

@@ -26,6 +26,10 @@ from groma.studies.progress import Progress
 
 STUDIES = {
     "overoptimisation": "what happens to the truth when a proxy of it is optimised (Gao et al. 2022), in a simulator",
+    "instructgpt": "raters, reward models, a small aligned model against a large base, toxicity (Ouyang et al. 2022)",
+    "sycophancy": "agreement, sureness and length against optimisation, by a biased rater (Sharma et al. 2023)",
+    "honest_or_seeming": "what is said, believed and true, before and after reinforcement learning with three raters",
+    "offline_online": "DPO, KTO, online DPO, PPO, RLOO, GRPO and best-of-n under one rater, who changes her mind midway",
 }
 
 
@@ -36,7 +40,7 @@ class Study:
     """
 
     name: Annotated[str, tyro.conf.Positional]
-    """Which study: overoptimisation."""
+    """Which study: overoptimisation, instructgpt, sycophancy, honest_or_seeming, offline_online."""
     out: Path | None = None
     """Run folder to write; its report.html is the answer. None: runs/NAME."""
     seeds: int = 1
