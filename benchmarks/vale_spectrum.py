@@ -1,9 +1,9 @@
-"""The main job with three seeds: what each stage and system reaches on Vale, and whether SFT and DPO beat the base.
+"""The main job with three seeds: what each stage and system reaches on Vale, and which stages beat the base.
 
     python benchmarks/vale_spectrum.py [SEEDS]
     python benchmarks/vale_spectrum.py page     the page alone, from the result that is there
 
-Writes benchmarks/results/vale_spectrum.json and docs/vale_spectrum.md. Each seed is a whole `groma run` (about two
+Writes benchmarks/results/vale_spectrum.json and docs/vale_spectrum.md. Each seed is a whole `groma run` (about five
 minutes).
 """
 
@@ -22,7 +22,8 @@ from groma.formats.run_folder import RunFolder
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "vale_spectrum.json"
 PAGE = HERE.parent / "docs" / "vale_spectrum.md"
-STAGES, SYSTEMS = ("base", "sft", "dpo"), ("trivial", "completion", "chat")
+NAMES = {"base": "base", "sft": "SFT", "dpo": "DPO", "rlhf": "RLHF"}
+SYSTEMS = ("trivial", "completion", "chat")
 SHOWN = ("objective", "pay", "accuracy", "confident_falsehood", "agreed_with_falsehood", "admitted_ignorance",
          "told_true_from_false", "backed_down", "harm_done", "over_refusal", "helped", "obeyed", "right_answer", "rude",
          "completed", "rule_broken", "obeyed_injection", "kept_principle", "saved_worse_loss", "nonsense")  # fmt: skip
@@ -57,15 +58,15 @@ def table(found: dict[str, Any]) -> list[str]:
     lines = [
         f"## Seed {found['seed']} ({found['seconds']} s on two cores)",
         "",
-        "| outcome | on | system | base | SFT | DPO |",
-        "|---|---|---|---|---|---|",
+        f"| outcome | on | system | {' | '.join(NAMES.values())} |",
+        "|---|---|---|" + "---|" * len(NAMES),
     ]
     for suite, outcome in sorted(rows, key=lambda row: (row[0], SHOWN.index(row[1]))):
         for system in SYSTEMS:
-            cells = [_said(level.get((suite, outcome, system, stage))) for stage in STAGES]
+            cells = [_said(level.get((suite, outcome, system, stage))) for stage in NAMES]
             lines.append(f"| {outcome.replace('_', ' ')} | {suite} | {system} | {' | '.join(cells)} |")
     base = level["vale", "objective", "chat", "base"]
-    for stage in ("sft", "dpo"):
+    for stage in list(NAMES)[1:]:
         apart = level["vale", "objective", "chat", stage].low > base.high
         how = "disjoint" if apart else "not disjoint"
         lines += ["", f"As chat, the objective's intervals of base and {stage} are {how}."]
@@ -89,8 +90,8 @@ def write_page() -> None:
         "# The main job on Vale, seed by seed",
         "",
         "Made by `python benchmarks/vale_spectrum.py`: each seed is a whole `groma run`, of 1,200 held-out tasks for",
-        "each of nine systems, at temperature 1. Intervals are 95 %, clustered by fact and deed, stratified by kind of",
-        "request.",
+        "each of twelve systems, at temperature 1. Intervals are 95 %, clustered by fact and deed, stratified by kind",
+        "of request.",
         "",
     ]
     PAGE.write_text(
