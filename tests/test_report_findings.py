@@ -72,6 +72,21 @@ def test_the_latest_earlier_stage_is_what_a_stage_is_held_against() -> None:
     assert [(step.since, step.stage) for step in found(*both[::-1])] == [("SFT", "DPO")]
 
 
+def test_a_stage_is_held_against_the_one_it_was_trained_from() -> None:
+    stages = [
+        {"name": "base"},
+        {"name": "SFT", "from": "base"},
+        *({"name": one, "from": "SFT"} for one in ("DPO", "PPO")),
+    ]
+    changes = [
+        record(name, "PPO", f"stage:{since}", UP) for since in ("DPO", "SFT", "base") for name in ("objective", "pay")
+    ]
+    records = [*LEVELS, record("objective", "PPO", "", UP), *changes]
+    order = order_of(records, stages)
+    assert [(step.since, step.stage) for step in findings(records, order)] == [("SFT", "PPO")]
+    assert order.lineage == "base → SFT → DPO | PPO" and order_of(records).lineage == "base → SFT → DPO → PPO"
+
+
 def test_the_lede_names_highest_lowest_and_where_pay_led_astray() -> None:
     records = [
         record("objective", "base", "", (-0.2, -0.3, -0.1)),

@@ -94,7 +94,8 @@ def main(arguments: Sequence[str]) -> None:
     )
     plan = seated(plan_of(options), others, [options.model], options.trust_remote_code)
     spectrum.check(config)
-    folder = run_folder(options, "run", arguments, _settings(options), list(spectrum.STAGES), options.model)
+    stages = [{"name": stage, **({"from": start} if start else {})} for stage, start in spectrum.STAGES.items()]
+    folder = run_folder(options, "run", arguments, _settings(options), stages, options.model)
     with surveying(folder) as stopped, Phases() as phases:
         for one in spectrum.run(config, plan, folder, stopped):
             phases.show(one.phase, one.done, one.of, one.text)

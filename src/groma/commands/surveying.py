@@ -235,9 +235,11 @@ def surveying(folder: RunFolder) -> Iterator[Callable[[], bool]]:
 
 
 def run_folder(
-    options: Any, command: str, arguments: Sequence[str], settings: dict[str, Any], stages: list[str], model: str
+    options: Any, command: str, arguments: Sequence[str], settings: dict[str, Any], stages: Sequence[Any], model: str
 ) -> RunFolder:
-    """The run folder: made, or, with --resume, the one that was interrupted, if its options are the same."""
+    """The run folder: made, or, with --resume, the one that was interrupted, if its options are the same. stages: their
+    names, or objects with `name` and `from`.
+    """
     if options.resume and options.fresh:
         raise BadConfig("--resume and --fresh contradict each other: go on, or begin anew")
     shared = {"as", "on", "kind", "split", "items", "temperature", "max_tokens", "seed", "properties", "adversary"}
@@ -249,7 +251,7 @@ def run_folder(
         "versions": versions(),
         "seed": options.seed,
         "model": model,
-        "stages": stages,
+        "stages": list(stages),
         "systems": [name.strip() for name in options.as_.split(",")],
         "suites": [suite_from(options.on, options.data).name],
         "notes": [],

@@ -31,7 +31,8 @@ class Finding:
 def findings(records: Sequence[Record], order: Order) -> list[Finding]:
     """One finding for each system and stage that was compared with an earlier stage, systems in their order.
 
-    `records` are those of one view. Where a stage was compared with several others, the latest of them is taken.
+    `records` are those of one view. Where a stage was compared with several others, the one that it was trained from is
+    taken, or the latest of them where that is not known.
     """
     changes: dict[tuple[str, str, str, str], Record] = {}
     for record in records:
@@ -42,7 +43,7 @@ def findings(records: Sequence[Record], order: Order) -> list[Finding]:
     found: dict[tuple[str, str], Finding] = {}
     for (outcome, stage, since, system), objective in changes.items():
         pay = changes.get(("pay", stage, since, system))
-        if outcome != "objective" or pay is None:
+        if outcome != "objective" or pay is None or order.start.get(stage, since) != since:
             continue
         known = found.get((system, stage))
         if known is None or places.get(since, -1) > places.get(known.since, -1):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from groma.formats.errors import BadInput
 from groma.formats.records import Record
@@ -59,11 +60,12 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How rows and columns are ordered, and which models a stage stands for."""
+    """How rows and columns are ordered, which models a stage stands for, and from which stage another was trained."""
 
     stages: tuple[str, ...]
     systems: tuple[str, ...]
     crowded: frozenset[str] = frozenset()
+    start: Mapping[str, str] = field(default_factory=dict)
 
     def row(self, record: Record) -> str:
         """A stage's name; with the model where two models share it; the model's name where there is no stage."""
@@ -71,8 +73,23 @@ class Order:
             return record.model
         return f"{record.stage} ({record.model})" if record.stage in self.crowded else record.stage
 
+    @property
+    def lineage(self) -> str:
+        """The stages in a line, those that were trained from the same one beside each other."""
+        said = ""
+        for before, stage in zip(("", *self.stages), self.stages, strict=False):
+            beside = stage in self.start and self.start.get(before) == self.start[stage]
+            said += f" | {stage}" if beside else f" → {stage}"
+        return said.removeprefix(" → ")
 
-def order_of(records: Sequence[Record], stages: Sequence[str] = (), systems: Sequence[str] = ()) -> Order:
+
+Entry = str | Mapping[str, Any]
+"""A stage or a system as a manifest lists it: its name, or an object with a `name` and, where it was trained from
+another stage, `from`.
+"""
+
+
+def order_of(records: Sequence[Record], stages: Sequence[Entry] = (), systems: Sequence[Entry] = ()) -> Order:
     """The given order for names that the records have, then the others as they appear in the records."""
     models: dict[str, set[str]] = {}
     for record in records:
@@ -80,9 +97,14 @@ def order_of(records: Sequence[Record], stages: Sequence[str] = (), systems: Seq
     crowded = frozenset(stage for stage, found in models.items() if stage and len(found) > 1)
     plain = Order((), (), crowded)
     found = [plain.row(record) for record in records], [record.system for record in records]
-    rows = [*(stage for stage in stages if stage in found[0]), *found[0]]
-    columns = [*(system for system in systems if system in found[1]), *found[1]]
-    return Order(tuple(dict.fromkeys(rows)), tuple(dict.fromkeys(columns)), crowded)
+    rows = [*(stage for stage in map(_name, stages) if stage in found[0]), *found[0]]
+    columns = [*(system for system in map(_name, systems) if system in found[1]), *found[1]]
+    start = {_name(one): str(one["from"]) for one in stages if isinstance(one, Mapping) and "from" in one}
+    return Order(tuple(dict.fromkeys(rows)), tuple(dict.fromkeys(columns)), crowded, start)
+
+
+def _name(entry: Entry) -> str:
+    return str(entry["name"]) if isinstance(entry, Mapping) and "name" in entry else str(entry)
 
 
 def views(records: Sequence[Record]) -> dict[View, list[Record]]:

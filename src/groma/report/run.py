@@ -11,7 +11,7 @@ from groma.formats.errors import BadInput
 from groma.formats.records import Record
 from groma.formats.run_folder import RECORDS, RELIABILITY, RunFolder
 from groma.report.episodes import Source
-from groma.report.grids import Order, order_of
+from groma.report.grids import Entry, Order, order_of
 
 TRANSCRIPTS = "transcripts"
 
@@ -37,17 +37,16 @@ def read_run(path: str | Path) -> Run:
     if not records:
         raise BadInput("there is nothing to report", where=str(folder.file(RECORDS)), expected="at least one record")
     manifest = folder.manifest()
-    order = order_of(records, names(manifest, "stages"), names(manifest, "systems"))
+    order = order_of(records, _listed(manifest, "stages"), _listed(manifest, "systems"))
     curves = folder.read_json(RELIABILITY) if folder.file(RELIABILITY).exists() else {}
     return Run(manifest, records, order, _sources(folder, records, order), manifest.get("outcomes") or {}, curves)
 
 
-def names(manifest: Mapping[str, Any], key: str) -> list[str]:
-    """A list of names in the manifest; an entry may be an object with a `name`."""
+def _listed(manifest: Mapping[str, Any], key: str) -> Sequence[Entry]:
     given = manifest.get(key) or []
     if not isinstance(given, Sequence) or isinstance(given, str):
         raise BadInput(f"{key} is {given!r:.60}", where="manifest.json", expected="a list of names")
-    return [str(one["name"]) if isinstance(one, Mapping) and "name" in one else str(one) for one in given]
+    return given
 
 
 def _sources(folder: RunFolder, records: Sequence[Record], order: Order) -> tuple[Source, ...]:

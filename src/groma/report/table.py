@@ -12,7 +12,7 @@ from groma.formats.records import Record
 from groma.report.cells import rivals_of
 from groma.report.embodiments import embodiments
 from groma.report.findings import findings, parts_of
-from groma.report.grids import Grid, Order, grids, order_of, views
+from groma.report.grids import Entry, Grid, Order, grids, order_of, views
 from groma.report.properties import CASES, Row, properties
 from groma.report.writing import interval, level, visible, words
 
@@ -23,8 +23,8 @@ LABEL, CELL, COLUMNS = 12, 21, 3
 def tables(
     records: Sequence[Record],
     *,
-    stages: Sequence[str] = (),
-    systems: Sequence[str] = (),
+    stages: Sequence[Entry] = (),
+    systems: Sequence[Entry] = (),
     differences: bool = False,
     case: str | None = "average",
 ) -> list[Table]:
@@ -50,8 +50,8 @@ def glance(
     measures: Mapping[str, Any],
     wordings: Mapping[str, Mapping[str, str]],
     *,
-    stages: Sequence[str] = (),
-    systems: Sequence[str] = (),
+    stages: Sequence[Entry] = (),
+    systems: Sequence[Entry] = (),
 ) -> list[Table]:
     """A table for each property that was measured: its leading outcomes, and of each the cases below each other."""
     order = order_of(records, stages, systems)
@@ -82,7 +82,7 @@ def _cases(row: Row, system: str) -> Text:
     return said
 
 
-def sentences(records: Sequence[Record], *, stages: Sequence[str] = (), systems: Sequence[str] = ()) -> list[str]:
+def sentences(records: Sequence[Record], *, stages: Sequence[Entry] = (), systems: Sequence[Entry] = ()) -> list[str]:
     """What changed from stage to stage in the first view that has objective and pay, a sentence each (findings.py).
 
     Of the parts of its suite ("vale/ask") follow the steps in which the pay rose and the objective did not; then, where

@@ -34,7 +34,8 @@ from groma.studies.progress import Progress
 from groma.worlds.vale import VALE, Rater, demonstrations
 
 PREFERENCES = "preferences.jsonl"
-STAGES = ("base", "sft", "dpo", "rlhf")
+STAGES: Mapping[str, str] = {"base": "", "sft": "base", "dpo": "sft", "rlhf": "sft"}
+"""The stages, and from which each is trained."""
 
 DEMONSTRATED, COMPARED = 8000, 9000
 SFT_ON_VALE = sft.Config(learning_rate=5e-4, batch_size=32, max_steps=400, warmup_steps=10)
