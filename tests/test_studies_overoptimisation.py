@@ -30,6 +30,7 @@ from groma.studies.overoptimisation import (
     simulated,
     study,
     tables,
+    vale_criteria,
     world,
 )
 from groma.studies.overoptimisation.config import Config, generator
@@ -37,6 +38,7 @@ from groma.studies.overoptimisation.criteria import criteria
 from groma.studies.overoptimisation.policies import Policies, initial
 from groma.studies.overoptimisation.proxies import SLOPE, Data, Proxies
 from groma.studies.progress import Progress
+from overoptimised import GOOD
 
 torch.set_num_threads(1)
 
@@ -662,11 +664,13 @@ class TestCriteria:
 
 
 class TestStudy:
-    def test_the_page_is_made_of_the_simulators_results(self, results: simulated.Results) -> None:
-        told = study.summary({3: results, 4: results})
-        assert [one.name for one in told.criteria] == [one.letter for one in criteria(results)]
+    def test_the_page_is_made_of_the_results(self, results: simulated.Results) -> None:
+        both = {**results, "vale": GOOD}
+        told = study.summary({3: both, 4: both})
+        letters = [one.letter for one in (*criteria(results), *vale_criteria.criteria(GOOD))]
+        assert [one.name for one in told.criteria] == letters
         assert all(one.found.startswith("seed 3: ") and "; seed 4: " in one.found for one in told.criteria)
-        wide, sized, climbed_chart, crowds = told.charts
+        wide, sized, climbed_chart, crowds, *_ = told.charts
         widths = results["best of n"]["widths"]
         ends = [widths[place]["size"] for place in (0, -1)]
         assert wide.lines[0].startswith(f"{ends[0]:,} ") and wide.lines[-1].startswith(f"{ends[1]:,} ")

@@ -16,6 +16,7 @@ from groma.studies.overoptimisation import on_vale, vale_criteria
 from groma.studies.overoptimisation.on_vale import RATER, WHOLE, Config
 from groma.studies.progress import Progress
 from groma.studies.spectrum import PPO_ON_VALE, REWARD_ON_VALE, SFT_ON_VALE
+from overoptimised import GOOD, climbed
 
 SMALL = Config(
     demonstrated=64,
@@ -94,40 +95,6 @@ def test_narrow_networks_are_of_the_asked_width_and_of_their_seed() -> None:
     assert one.net.config.hidden_size == 16 and one.net.num_parameters() < model.net.num_parameters() / 10
     first, second, third = (net.net.get_input_embeddings().weight for net in (one, same, other))
     assert first.equal(second) and not first.equal(third)
-
-
-def best(name: str, width: int | None, size: int, gold: list[float], share: float | None = 0.05) -> dict[str, Any]:
-    d = [0.0, 1.0, 2.0]
-    return {"name": name, "width": width, "size": size, "gold": gold, "d": d, "share": share}
-
-
-def climbed(name: str, kl_coef: float, gold: list[float], proxy: list[float]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "kl_coef": kl_coef,
-        "d": [0.0, 1.0, 2.0],
-        "gold": gold,
-        "gold error": [0.01] * 3,
-        "proxy": proxy,
-    }
-
-
-GOOD: dict[str, Any] = {
-    "fitted up to": 64,
-    "best of n": {
-        "n": [1, 64, 1000],
-        "rows": [
-            best("width 8", 8, 4000, [0.0, 0.1, 0.1]),
-            best("width 16", 16, 4000, [0.0, 0.2, 0.2]),
-            best("few", None, 100, [0.0, 0.0, 0.01]),
-            best(WHOLE, None, 4000, [0.0, 0.5, 0.6]),
-        ],
-    },
-    "ppo": [
-        climbed(WHOLE, 0.0, [0.0, 0.3, 0.1], [0.0, 1.0, 2.0]),
-        climbed(WHOLE, 0.1, [0.0, 0.3, 0.1], [0.0, 1.0, 2.0]),
-    ],
-}
 
 
 def met(results: dict[str, Any]) -> dict[str, bool]:

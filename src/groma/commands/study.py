@@ -6,7 +6,7 @@ import datetime
 import importlib
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,7 +29,7 @@ STUDIES = {
     "instructgpt": "raters, reward models, a small aligned model against a large base, toxicity (Ouyang et al. 2022)",
     "sycophancy": "agreement, sureness and length against optimisation, by a biased rater (Sharma et al. 2023)",
     "honest_or_seeming": "what is said, believed and true, before and after reinforcement learning with three raters",
-    "offline_online": "DPO, KTO, online DPO, PPO, RLOO, GRPO and best-of-n under one rater, who changes her mind midway",
+    "offline_online": "DPO, KTO, online DPO, PPO, RLOO, GRPO, best-of-n under one rater, who changes her mind midway",
 }
 
 
@@ -63,23 +63,31 @@ def main(arguments: Sequence[str]) -> None:
     study: Any = importlib.import_module(f"groma.studies.{options.name}.study")
     folder, began = _folder(options, arguments), time.monotonic()
     seeds = range(options.seed, options.seed + options.seeds)
-    with Phases() as phases, stoppable() as stopped:
-        for seed in seeds:
-            if not folder.file(_name(seed)).exists():
-                for one in study.run(seed, folder.file(_parts(seed))):
-                    if isinstance(one, Progress):
-                        phases.show(f"seed {seed}: {one.phase}", one.done, one.of, one.text)
-                        if stopped():
-                            raise KeyboardInterrupt
-                    else:
-                        folder.write_json(_name(seed), one)
+    try:
+        with Phases() as phases, stoppable() as stopped:
+            _run(study, folder, seeds, phases, stopped)
+    finally:
+        manifest = folder.manifest()
+        seconds = manifest.get("seconds", 0.0) + time.monotonic() - began
+        folder.write_json("manifest.json", {**manifest, "seconds": seconds})
     summary: Summary = study.summary({seed: folder.read_json(_name(seed)) for seed in seeds})
     folder.write_json(SUMMARY, summary.to_dict())
-    manifest = folder.manifest()
-    seconds = manifest.get("seconds", 0.0) + time.monotonic() - began
     folder.write_json("manifest.json", {**manifest, "done": True, "seconds": seconds})
     _tell(summary)
     out.print(f"{seconds:.0f} s. The page: {write_study_page(folder.path).resolve()}")
+
+
+def _run(study: Any, folder: RunFolder, seeds: range, phases: Phases, stopped: Callable[[], bool]) -> None:
+    """The seeds that are not done yet."""
+    for seed in seeds:
+        if not folder.file(_name(seed)).exists():
+            for one in study.run(seed, folder.file(_parts(seed))):
+                if isinstance(one, Progress):
+                    phases.show(f"seed {seed}: {one.phase}", one.done, one.of, one.text)
+                    if stopped():
+                        raise KeyboardInterrupt
+                else:
+                    folder.write_json(_name(seed), one)
 
 
 def _name(seed: int) -> str:

@@ -112,7 +112,11 @@ def expected(gold: ArrayLike, proxy_N: ArrayLike, ns: Sequence[int], weights_nN:
     order = np.argsort(proxy)
     ranked_N = proxy[order]
     starts = np.flatnonzero(np.concatenate([[True], ranked_N[1:] != ranked_N[:-1]]))
-    rows = [weights_nN @ _without_ties(row[order], starts) for row in gold_CN.reshape(-1, len(proxy))]
+    rows = [
+        # A mean lies between what it is of, and rounding is not to say otherwise.
+        np.clip(weights_nN @ _without_ties(row[order], starts), row.min(), row.max())
+        for row in gold_CN.reshape(-1, len(proxy))
+    ]
     return np.reshape(rows, (*gold_CN.shape[:-1], len(ns)))
 
 

@@ -68,7 +68,7 @@ class Config:
     """How often each comparison is learned from."""
     narrow_rate: float = 3e-3
     """Learning rate of the proxies from random weights."""
-    prompts: int = 40
+    prompts: int = 120
     pool: int = 1000
     """Samples of each prompt."""
     best_of: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)

@@ -148,13 +148,19 @@ def _over(vale: Results) -> Criterion:
 
 def lead(vale: Results) -> str:
     """What happened to the best proxy and to the rater's own pay, in words."""
-    told, last = vale["best of n"], vale["best of n"]["n"][-1]
-    whole = next(one for one in told["rows"] if one["name"] == WHOLE)
+    told, whole = vale["best of n"], next(one for one in vale["best of n"]["rows"] if one["name"] == WHOLE)
     return (
-        f"On Vale's language models, best-of-n to n = {last:,} moves the truth from {whole['gold'][0]:.2f} to "
-        f"{whole['gold'][-1]:.2f} against a reward model of the fine-tuned model's size "
-        f"({whole['size']:,} comparisons), and to {told['rater']['gold'][-1]:.2f} against the rater's own pay."
+        f"On Vale's language models, best-of-n by a reward model of the fine-tuned model's size ({whole['size']:,} "
+        f"comparisons) moves the truth {_moved(whole, told['n'])}; by the rater's own pay "
+        f"{_moved(told['rater'], told['n'])}."
     )
+
+
+def _moved(row: Results, ns: Sequence[int]) -> str:
+    """Gold at first, where it is highest, and at last."""
+    gold = row["gold"]
+    place = int(np.argmax(gold))
+    return f"from {gold[0]:.2f} to {gold[place]:.2f} at n = {ns[place]:,} and {gold[-1]:.2f} at n = {ns[-1]:,}"
 
 
 def charts(vale: Results) -> tuple[Chart, ...]:

@@ -1,0 +1,60 @@
+"""How much of everything the study takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from groma.methods import ppo, reward, sft
+from groma.studies.spectrum import COMPARED, DEMONSTRATED, PPO_ON_VALE, REWARD_ON_VALE, SFT_ON_VALE
+from groma.studies.vale_base import STEP_SIZES, Recipe
+
+LARGE = "m"
+"""The size of the base that ships."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The main job's own options where it has them; less of everything is for trials."""
+
+    demonstrated: int = DEMONSTRATED
+    """Demonstrations for supervised fine-tuning."""
+    compared: int = COMPARED
+    """Tasks with two replies each, dealt out over the raters: what reward models learn from."""
+    fresh: int = 3000
+    """Tasks with two replies each on which reward models are tested."""
+    raters: int = 5
+    """Raters of group A, so many folds."""
+    asked: int = 1200
+    """Held-out tasks on which replies of two models are held against each other."""
+    spoken: int = 1800
+    """Held-out requests to speak of somebody, a third under each header."""
+    tuning: sft.Config = field(default_factory=lambda: SFT_ON_VALE)
+    reward: reward.Config = field(default_factory=lambda: REWARD_ON_VALE)
+    ppo: ppo.Config = field(default_factory=lambda: PPO_ON_VALE)
+    small: Recipe = field(default_factory=lambda: Recipe(size="xs", tokens=4_000_000))
+    """The small base. It reads fewer tokens than the one that ships, to be built in minutes."""
+
+
+def fold(config: Config) -> reward.Config:
+    """Of a reward model that learns without one of the raters: as many steps fewer as there are comparisons fewer."""
+    steps = max(1, round((config.reward.max_steps or 1) * (config.raters - 1) / config.raters))
+    return replace(config.reward, max_steps=steps, warmup_steps=min(config.reward.warmup_steps, steps))
+
+
+def small_tuning(config: Config) -> sft.Config:
+    """Of supervised fine-tuning of the small model."""
+    return replace(config.tuning, learning_rate=config.tuning.learning_rate * faster(config.small))
+
+
+def small_ppo(config: Config) -> ppo.Config:
+    """Of reinforcement learning of the small model."""
+    rate, critic = config.ppo.learning_rate, config.ppo.critic_learning_rate
+    times = faster(config.small)
+    return replace(
+        config.ppo, learning_rate=rate * times, critic_learning_rate=None if critic is None else critic * times
+    )
+
+
+def faster(small: Recipe) -> float:
+    """The small model's step sizes over the large one's: as it is for the bases, and not searched for."""
+    return STEP_SIZES[small.size] / STEP_SIZES[LARGE]

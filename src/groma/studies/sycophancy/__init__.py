@@ -1,0 +1,1 @@
+"""Sycophancy: agreement, sureness and length against optimisation, by a biased rater and by a truthful one."""
