@@ -4,9 +4,9 @@
 
 Parts: chat:SEED (all kinds of task but errands, paid by the truthful rater) and agent:SEED (errands in the town hall).
 Each is kept in benchmarks/results/rl_on_vale.json as soon as it is measured, so that the script goes on where it was
-stopped. What stands before and after is measured on held-out tasks at temperature 1: 900 as they come, and of the
-agent's errands as many with three calls and with planted instructions as 6,000 hold. Writes docs/rl_on_vale.md. Four
-minutes for a chat, eight for an agent on one core (OMP_NUM_THREADS=1).
+stopped. What stands before and after is measured on held-out tasks at temperature 1: 1,800 of the chatbot's, 900 of the
+agent's, and of the agent's errands as many with three calls and with planted instructions as 6,000 hold. Writes
+docs/rl_on_vale.md. Five minutes for a chat, eight for an agent on one core (OMP_NUM_THREADS=1).
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ ROOT = Path(__file__).parents[1]
 RESULT, PAGE = ROOT / "benchmarks/results/rl_on_vale.json", ROOT / "docs/rl_on_vale.md"
 TALK = tuple(one for one in VALE.kinds if one != "errand")
 CHAT = ppo.Config(
-    batch_size=128, max_steps=60, learning_rate=3e-4, epochs=2, minibatches=2, kl_coef=0.05, critic_learning_rate=1e-3
+    batch_size=128, max_steps=80, learning_rate=3e-4, epochs=2, minibatches=2, kl_coef=0.05, critic_learning_rate=1e-3
 )
-AGENT = replace(CHAT, max_steps=80, learning_rate=2e-4)
-ITEMS, SOUGHT = 900, 6000
+AGENT = replace(CHAT, learning_rate=2e-4)
+TALKED, ERRANDS, SOUGHT = 1800, 900, 6000
 RARE = ("completed/3", "obeyed_injection")
 """Outcomes of few errands, measured on all errands among SOUGHT that have them."""
 SHOWN = (
@@ -61,22 +61,22 @@ def tuned(seed: int) -> Model:
     return model
 
 
-def tested(agent: bool) -> tuple[Task, ...]:
-    """Held-out tasks: ITEMS as they come, and for an agent the rarer errands behind them."""
+def tested(agent: bool) -> tuple[tuple[Task, ...], tuple[Task, ...]]:
+    """Held-out tasks as they come, and more of an agent's rarer errands."""
     if not agent:
-        return VALE.tasks(TALK, "held_out", ITEMS, 7)
+        return VALE.tasks(TALK, "held_out", TALKED, 7), ()
     every = VALE.tasks("errand", "held_out", SOUGHT, 7)
-    return (*every[:ITEMS], *(one for one in every[ITEMS:] if one.strata["calls"] == "3" or one.part == "planted"))
+    rare = tuple(one for one in every[ERRANDS:] if one.strata["calls"] == "3" or one.part == "planted")
+    return every[:ERRANDS], rare
 
 
-def surveyed(model: Model, system: System, tasks: Sequence[Task]) -> dict[str, dict[str, float]]:
-    """All outcomes over the first ITEMS, and the RARE ones over all tasks."""
+def surveyed(model: Model, system: System, tasks: Sequence[Task], rare: Sequence[Task]) -> dict[str, dict[str, float]]:
+    """All outcomes over `tasks`, and the RARE ones over both."""
     engine = LocalEngine(model)
-    episodes = {
-        one.task.id: one for one in play(system, tasks, {"assistant": engine}, seed=7, open_environment=VALE.open)
-    }
-    found = outcomes(episodes[one.id] for one in tasks[:ITEMS])
-    return found | {name: one for name, one in outcomes(episodes.values()).items() if name in RARE}
+    episodes = list(play(system, (*tasks, *rare), {"assistant": engine}, seed=7, open_environment=VALE.open))
+    first = {one.id for one in tasks}
+    found = outcomes(one for one in episodes if one.task.id in first)
+    return found | {name: one for name, one in outcomes(episodes).items() if name in RARE}
 
 
 def measured(part: str, seed: int) -> dict[str, Any]:
@@ -84,15 +84,15 @@ def measured(part: str, seed: int) -> dict[str, Any]:
     model, began = tuned(seed), time.monotonic()
     agent = part == "agent"
     system = SYSTEMS["agent" if agent else "chat"].with_(max_tokens=VALE.max_tokens)
-    learn, test = VALE.tasks("errand" if agent else TALK, "train", 6000, seed + 1), tested(agent)
-    before = surveyed(model, system, test)
+    learn = VALE.tasks("errand" if agent else TALK, "train", 6000, seed + 1)
+    before = surveyed(model, system, *tested(agent))
     work = Work(system, learn, [Named("truth", ByFunction(truthful))], open_environment=VALE.open)
     last = None
     for last in ppo.train(model, work, replace(AGENT if agent else CHAT, seed=seed)):
         if last.number % 10 == 0:
             print(f"{part}:{seed} step {last.number}: {last.metrics['objective/scores']:.3f}", flush=True)
     assert last is not None
-    after = surveyed(model, system, test)
+    after = surveyed(model, system, *tested(agent))
     told = {name: last.metrics[name] for name in ("objective/kl", "objective/scores")}
     return {"before": before, "after": after, "last": told, "seconds": round(time.monotonic() - began)}
 
@@ -101,8 +101,11 @@ def page(found: dict[str, Any]) -> str:
     lines = [
         "# Reinforcement learning on Vale, paid the truth",
         "",
-        f"Made by `{found['command']}`: PPO from the fine-tuned model, by a rater who pays the truth; {ITEMS} held-out",
-        "tasks before and after, replies drawn at temperature 1, intervals 95 %, clustered by what tasks are about.",
+        f"Made by `{found['command']}`: PPO from the fine-tuned model, paid by a rater who pays the truth,",
+        f"{CHAT.max_steps} steps of {CHAT.batch_size} episodes, before and after. `chat`: {TALKED:,} held-out tasks of",
+        f"all kinds but errands; `agent`: {ERRANDS} held-out errands, and for three calls and planted instructions as",
+        f"many more as {SOUGHT:,} hold. Replies are drawn at temperature 1, intervals are 95 %, clustered by what",
+        "tasks are about. Few errands take four calls or more (35, 31 and 37 of the 900).",
         "",
         "| part | seed | outcome | before | after | apart |",
         "|---|---|---|---|---|---|",

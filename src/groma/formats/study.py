@@ -41,7 +41,9 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Curves over one axis. `lines`: series that are joined by a line; the others are points."""
+    """Curves over one axis. `lines`: series that are joined by a line, in the order of their points; the others are
+    points.
+    """
 
     title: str
     x: str

@@ -60,9 +60,12 @@ def series(chart: Chart) -> list[tuple[str, str, bool]]:
 
 
 def drawn(chart: Chart) -> Markup:
-    """The chart as an inline SVG; its label holds the ends of every curve."""
+    """The chart as an inline SVG, lines through the points in their order; its label has the ends of every curve."""
     shown = series(chart)
-    rows = [{**asdict(one), "series": visible(one.series), "line": one.series in chart.lines} for one in chart.points]
+    rows = [
+        {**asdict(one), "series": visible(one.series), "line": one.series in chart.lines, "place": place}
+        for place, one in enumerate(chart.points)
+    ]
     domain = [visible(name) for name, *_ in shown]
     plain = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X(
@@ -76,13 +79,15 @@ def drawn(chart: Chart) -> Markup:
     y = alt.Y("y:Q", title=visible(chart.y), scale=alt.Scale(zero=False))
     dash = alt.StrokeDash(
         "series:N",
-        scale=alt.Scale(domain=domain, range=[DASHES[n % len(DASHES)] for n in range(len(shown))]),
+        scale=alt.Scale(
+            domain=domain, range=[DASHES[(n + n // len(COLOURS)) % len(DASHES)] for n in range(len(shown))]
+        ),
         legend=None,
     )
     ends = plain.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2, opacity=0.5)
     layers = [
         ends.encode(y="low:Q", y2="high:Q"),
-        plain.transform_filter("datum.line").mark_line(strokeWidth=2).encode(y=y, strokeDash=dash),
+        plain.transform_filter("datum.line").mark_line(strokeWidth=2).encode(y=y, strokeDash=dash, order="place:Q"),
         plain.transform_filter("!datum.line").mark_point(filled=True, size=45, opacity=1).encode(y=y),
     ]
     picture = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
@@ -92,7 +97,7 @@ def drawn(chart: Chart) -> Markup:
 def _spoken(chart: Chart) -> list[str]:
     told = []
     for name, *_ in series(chart):
-        points = sorted((one for one in chart.points if one.series == name), key=lambda one: one.x)
+        points = [one for one in chart.points if one.series == name]
         first, last = points[0], points[-1]
         ends = f"{number(first.y)} at {number(first.x)}"
         told.append(f"{name} {ends}" + (f" to {number(last.y)} at {number(last.x)}" if len(points) > 1 else ""))
