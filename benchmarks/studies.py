@@ -4,7 +4,7 @@
     python benchmarks/studies.py page                       write the page alone
 
 Each is `groma study NAME --out runs/studies/NAME`, which goes on where it was stopped; what it found is kept in
-benchmarks/results/study_NAME.json. About ten minutes a study and seed on one core (OMP_NUM_THREADS=1).
+benchmarks/results/study_NAME.json. Eight to twenty minutes a study and seed on one core (OMP_NUM_THREADS=1).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WORDS = {True: "met", False: "missed", None: "not asked"}
 HEAD = """# Published results, re-run
 
 Made by `python benchmarks/studies.py` from what `groma study NAME` found; the charts are on the page that the command
-writes. What a paper requires was written down before the study was run, and what is missed is told as missed.
+writes. What is missed is told as missed. A study takes eight to twenty minutes a seed on one core.
 """
 
 
@@ -57,7 +57,6 @@ def page() -> str:
 
 def section(name: str, found: dict[str, Any]) -> list[str]:
     told, settings = Summary.from_dict(found["summary"]), found["settings"]
-    minutes = found["seconds"] / settings["seeds"] / 60
     seeds = (
         f"seed {settings['seed']}" if settings["seeds"] == 1 else f"{settings['seeds']} seeds from {settings['seed']}"
     )
@@ -70,7 +69,7 @@ def section(name: str, found: dict[str, Any]) -> list[str]:
         "",
         *criteria(told.criteria),
         *(line for one in told.tables for line in table(one)),
-        f"By `groma study {name}`, {seeds}, {minutes:.0f} minutes a seed ({found['machine']['processor']}, one core).",
+        f"By `groma study {name}`, {seeds} ({found['machine']['processor']}).",
         "",
     ]
 
