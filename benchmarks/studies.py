@@ -65,7 +65,7 @@ def section(name: str, found: dict[str, Any]) -> list[str]:
         "",
         f"{told.paper}. {told.question}",
         "",
-        *(f"- {one}" for one in told.findings),
+        *(f"- {plain(one)}" for one in told.findings),
         "",
         *criteria(told.criteria),
         *(line for one in told.tables for line in table(one)),
@@ -74,18 +74,24 @@ def section(name: str, found: dict[str, Any]) -> list[str]:
     ]
 
 
+def plain(text: str) -> str:
+    """Text that Markdown shows as it is, in a cell too."""
+    return text.replace("<", "&lt;").replace("|", "\\|")
+
+
 def criteria(given: tuple[Criterion, ...]) -> Iterator[str]:
     if given:
         yield from ("| | required | found | |", "|---|---|---|---|")
-        yield from (f"| {one.name} | {one.required} | {one.found} | {WORDS[one.met]} |" for one in given)
+        for one in given:
+            yield f"| {' | '.join(map(plain, (one.name, one.required, one.found, WORDS[one.met])))} |"
         yield ""
 
 
 def table(given: Table) -> Iterator[str]:
-    yield from (f"**{given.title}.** {given.caption}", "")
-    yield f"| {' | '.join(given.columns)} |"
+    yield from (f"**{plain(given.title)}.** {plain(given.caption)}", "")
+    yield f"| {' | '.join(map(plain, given.columns))} |"
     yield "|" + "---|" * len(given.columns)
-    yield from (f"| {' | '.join(row)} |" for row in given.rows)
+    yield from (f"| {' | '.join(map(plain, row))} |" for row in given.rows)
     yield ""
 
 
