@@ -90,7 +90,7 @@ def accuracy(gaps: np.ndarray) -> dict[str, float]:
 
 
 def learned(train: Sequence[Preference], test: Sequence[Preference], seed: int) -> dict[str, Any]:
-    """The reward model: one pass over the comparisons."""
+    """The reward model: two passes over the comparisons."""
     made = reward.begin(base(train, seed), seed)
     config = reward.Config(
         batch_size=BATCH, learning_rate=3e-4, epochs=2, warmup_steps=20, seed=seed, truncation="keep_end", centring=0.01

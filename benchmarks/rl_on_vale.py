@@ -121,7 +121,7 @@ def page(found: dict[str, Any]) -> str:
 
 
 def _told(one: dict[str, float]) -> str:
-    return f"{one['value']:.2f} [{one['low']:.2f}, {one['high']:.2f}]"
+    return f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
 
 
 def main() -> None:

@@ -4,7 +4,7 @@
     python benchmarks/studies.py page                       write the page alone
 
 Each is `groma study NAME --out runs/studies/NAME`, which goes on where it was stopped; what it found is kept in
-benchmarks/results/study_NAME.json. Eight to twenty minutes a study and seed on one core (OMP_NUM_THREADS=1).
+benchmarks/results/study_NAME.json. Some ten to twenty minutes a study and seed on one core (OMP_NUM_THREADS=1).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WORDS = {True: "met", False: "missed", None: "not asked"}
 HEAD = """# Published results, re-run
 
 Made by `python benchmarks/studies.py` from what `groma study NAME` found; the charts are on the page that the command
-writes. What is missed is told as missed. A study takes eight to twenty minutes a seed on one core.
+writes. What is missed is told as missed; thresholds are ours where the paper gives none.
 """
 
 

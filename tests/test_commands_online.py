@@ -7,9 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from groma.cli import run
+from groma.formats.errors import BadInput
+from groma.methods import reward
+from groma.methods.checkpoint import save_reward
 from groma.models.load import load
+from groma.models.reward import load_reward
 from groma.suites.file import ends_in, from_path
 
 
@@ -82,6 +87,62 @@ def test_a_reward_model_is_trained_pays_and_begins_the_critic(
     assert groma(*again, "--pay", f"model={one}") == 2
     assert "another tokenizer than vale" in capsys.readouterr().err
     assert groma(*again, "--pay", f"model={one}", "--retokenise", "--epochs", 1) == 0
+
+
+def pairs(path: Path, rows: list[tuple[str, str, str]]) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    told = [{"prompt": one, "chosen": good, "rejected": bad} for one, good, bad in rows]
+    path.write_text("".join(json.dumps(row) + "\n" for row in told))
+    return path
+
+
+def test_evaluation_data_of_the_same_file_name_are_not_learned_from(
+    tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    learn = pairs(tmp_path / "train" / "pairs.jsonl", [(f"q{n}", f"the {n}", "no") for n in range(8)])
+    test = pairs(tmp_path / "test" / "pairs.jsonl", [(f"q{n}", "no", f"the {n}") for n in range(6)])
+    arguments = ("align", "reward", "--model", tiny_model("llama"), "--batch-size", 4, "--epochs", 1, "--normalise", 0)
+    evaluated = ("--evaluation-data", test, "--evaluate-every", 2)
+    assert groma(*arguments, "--data", learn, *evaluated, "--out", tmp_path / "both") == 0
+    assert groma(*arguments, "--data", learn, "--out", tmp_path / "alone") == 0
+    both, alone = (tmp_path / name / "model.safetensors" for name in ("both", "alone"))
+    assert both.read_bytes() == alone.read_bytes()
+    told = json.loads((tmp_path / "both" / "accuracy.json").read_text())
+    assert {Path(name).parent.name: one["pairs"] for name, one in told.items()} == {"train": 8, "test": 6}
+
+
+def test_pairs_too_long_for_the_context_are_counted_and_lose_no_run(
+    tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    rows = [(f"q{n}", f"the {n}", "no") for n in range(8)]
+    context = load(tiny_model("llama")).context
+    assert context is not None
+    data = pairs(tmp_path / "pairs.jsonl", [*rows, ("the " * (2 * context), "yes", "no")])
+    learn = ("--batch-size", 4, "--max-steps", 2, "--normalise", 16, "--max-tokens", 4, "--out", tmp_path / "rm")
+    assert groma("align", "reward", "--model", tiny_model("llama"), "--data", data, *learn) == 0
+    told = json.loads((tmp_path / "rm" / "accuracy.json").read_text())["pairs.jsonl"]
+    assert (told["pairs"], told["too long"], told["of"]) == (8, 1, 9)
+
+
+def test_members_of_an_ensemble_are_kept_only_where_it_goes_on(
+    tiny_model: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = pairs(tmp_path / "pairs.jsonl", [(f"q{n}", f"the {n}", "no") for n in range(8)])
+    learn = ("--batch-size", 4, "--max-steps", 1, "--normalise", 0, "--members", 2, "--out", tmp_path / "rm")
+    arguments = ("align", "reward", "--model", tiny_model("llama"), "--data", data, *learn)
+    assert groma(*arguments) == 0
+    capsys.readouterr()
+    assert groma(*arguments) == 2 and "already holds something" in capsys.readouterr().err
+    assert groma(*arguments, "--resume") == 0
+
+
+def test_a_reward_folder_without_its_head_is_refused(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    save_reward(reward.begin(load(tiny_model("llama"))), tmp_path / "rm")
+    file = tmp_path / "rm" / "model.safetensors"
+    weights = {name: one for name, one in load_file(file).items() if not name.startswith("score")}
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(BadInput, match=r"1 weights are missing or of another shape \(score.weight\)"):
+        load_reward(tmp_path / "rm")
 
 
 def test_vales_rater_pays_where_nobody_is_named(tmp_path: Path) -> None:

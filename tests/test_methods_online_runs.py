@@ -19,13 +19,14 @@ from groma.formats.task import Pay, Posed, Task
 from groma.formats.transcript import Transcript
 from groma.methods import grpo, online_dpo, ppo, reward, rloo
 from groma.methods.checkpoint import load_state, save_state
-from groma.methods.keeping import kept
+from groma.methods.keeping import kept, state_of
 from groma.methods.pay import ByFunction, ByReward, Named, check_tokenizer, combine, paid
 from groma.methods.rollouts import Turn, rows_of, turns_of
 from groma.methods.state import Diverged
 from groma.methods.work import Work
 from groma.models.engine import LocalEngine
 from groma.models.load import Model, load
+from groma.models.reward import RewardModel
 from groma.play.driver import play
 from groma.systems import SYSTEMS
 from groma.systems.system import System
@@ -161,7 +162,9 @@ class TestSystems:
             return float(VALE.judge(task, transcript).objective)
 
         work = Work(system, tasks, [Named("done", ByFunction(calls))], open_environment=VALE.open)
+        before = weights(model)
         told = [step.metrics for step in ppo.train(model, work, ppo.Config(**options(max_steps=1, epochs=1)))]
+        assert not all(map(torch.equal, before, weights(model)))
         assert told[0]["episodes/replies"] > 1.5 and abs(told[0]["objective/kl"]) < 1e-5
         assert told[0]["policy/sampling_gap"] < 1e-4
 
@@ -187,10 +190,24 @@ class TestSystems:
 
         work = replace(WORK, system=system, pay=[Named("game", ByFunction(both))])
         config = ppo.Config(**options(learners=("assistant", "user"), max_steps=2))
+        before = weights(model)
         told = [step.metrics for step in ppo.train(model, work, config)]
         assert told[0]["objective/scores"] == pytest.approx(0.0)  # what one is paid the other pays
+        assert not all(map(torch.equal, before, weights(model)))
+
+        def one(task: Task, transcript: Transcript) -> list[Pay]:
+            return [Pay(evens(task, transcript), "assistant"), Pay(0.0, "user")]
+
+        ends = []
+        for pay in (both, one):  # what the user is paid is learned from, too
+            start = load(model.name)
+            list(ppo.train(start, replace(work, pay=[Named("game", ByFunction(pay))]), config))
+            ends.append(weights(start))
+        assert not all(map(torch.equal, *ends))
         alone = replace(work, others={"user": LocalEngine(load(model.name))})
-        list(ppo.train(model, alone, ppo.Config(**options(max_steps=1))))
+        start = load(model.name)
+        list(ppo.train(start, alone, ppo.Config(**options(max_steps=1))))
+        assert not all(map(torch.equal, before, weights(start)))
 
 
 class TestPay:
@@ -274,12 +291,67 @@ class TestLoud:
 
     def test_kl_that_explodes_stops_the_run_with_the_last_good_weights(self, model: Model, tmp_path: Path) -> None:
         config = ppo.Config(**options(learning_rate=0.3, max_steps=20, kl_limit=1.0))
+        seen: list[list[torch.Tensor]] = [weights(model)]  # that each step began with
         with pytest.raises(Diverged, match=r"(?s)KL to the reference is .* above kl_limit 1.0.*lower learning_rate"):
-            list(kept(ppo.train(model, WORK, config), model, tmp_path / "out", unset_pad=True))
-        good = load(tmp_path / "out-last-good")
-        told = next(iter(ppo.train(good, WORK, ppo.Config(**options())))).metrics
-        assert math.isfinite(told["objective/kl"])
-        assert not (tmp_path / "out").exists()
+            for _ in kept(ppo.train(model, WORK, config), model, tmp_path / "out", unset_pad=True):
+                seen.append(weights(model))
+        # The last step that was learned from began with weights whose KL was found good; what it made was not.
+        good = weights(load(tmp_path / "out-last-good"))
+        assert all(map(torch.equal, good, seen[-2])) and not all(map(torch.equal, good, seen[-1]))
+        assert all(map(torch.equal, good, weights(model)))
+        assert not (tmp_path / "out").exists() and not state_of(tmp_path / "out").exists()
+
+    def test_a_second_divergence_is_kept_beside_the_first(
+        self, tiny_model: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        config = ppo.Config(**options(learning_rate=0.3, max_steps=20, kl_limit=1.0))
+        for name in ("out-last-good", "out-last-good-2"):
+            start = load(tiny_model("llama"))
+            with pytest.raises(Diverged, match=f"(?s)KL to the reference.*{name}$"):
+                list(kept(ppo.train(start, WORK, config), start, tmp_path / "out", unset_pad=True))
+            load(tmp_path / name)
+
+    def test_kl_that_explodes_right_after_resuming_is_told_as_such(
+        self, tiny_model: Callable[..., Path], model: Model
+    ) -> None:
+        config = ppo.Config(**options(learning_rate=0.3, max_steps=20, kl_limit=1.0))
+        state, before = None, None
+        with pytest.raises(Diverged):
+            for step in ppo.train(model, WORK, config):
+                state, before = step.state, weights(model)
+        assert state is not None and before is not None
+        again = load(tiny_model("llama"))
+        with pytest.raises(Diverged, match="KL to the reference"):
+            list(ppo.train(again, WORK, config, state))
+        assert all(map(torch.equal, before, weights(again)))  # nothing better is known of the run that went on
+
+    def test_a_run_goes_on_with_its_own_pay_alone(self, tiny_model: Callable[..., Path], model: Model) -> None:
+        first, other = (replace(WORK, pay=[replace(WORK.pay[0], identity=one)]) for one in ("one", "other"))
+        run = ppo.train(model, first, ppo.Config(**options()))
+        state = next(run).state
+        with pytest.raises(BadInput, match="sources of pay and tokenizer have the digest"):
+            list(ppo.train(load(tiny_model("llama")), other, ppo.Config(**options()), state))
+
+    def test_a_player_who_learns_and_is_never_paid_is_told(self, model: Model) -> None:
+        config = ppo.Config(**options(learners=("assistant", "user")))
+        persona = Persona(card="you want to talk", turns=2)
+        system = SYSTEMS["conversation"].with_(persona=persona, user_tokens=4, inner=CHAT)
+        with pytest.raises(BadInput, match="user learns, and no pay of step 1"):
+            list(ppo.train(model, replace(WORK, system=system), config))
+
+    def test_a_critic_of_another_tokenizer_is_refused(self, model: Model) -> None:
+        with pytest.raises(BadConfig, match=r"another tokenizer.*\n.*a critic reads the policy's own tokens"):
+            ppo.train(model, WORK, ppo.Config(**options(critic="separate")), None, reward.begin(load("vale")))
+
+    def test_what_a_critic_from_a_reward_model_adds_is_part_of_its_values(
+        self, tiny_model: Callable[..., Path], model: Model
+    ) -> None:
+        told = {}
+        for offset in (0.0, 3.0):
+            made = RewardModel(reward.begin(load(tiny_model("llama"))).model, offset)
+            run = ppo.train(load(tiny_model("llama")), WORK, ppo.Config(**options(critic="separate")), None, made)
+            told[offset] = next(iter(run)).metrics["val/mean"]
+        assert told[3.0] == pytest.approx(told[0.0] + 3, abs=1e-4)
 
     @pytest.mark.parametrize(
         ("more", "why"),

@@ -243,7 +243,7 @@ class TestReport:
         ]
 
         class ByWords(RewardModel):
-            def score_texts(self, said: Any) -> list[float]:
+            def score_texts(self, said: Any, *, skip: bool = False) -> list[float]:
                 return [float(len(turns[0].content.split())) for _, turns in said]
 
         found = report([ByWords(model)], {"train": pairs})["train"]

@@ -157,7 +157,7 @@ def _tasks(options: Options) -> tuple[Suite, tuple[Task, ...]]:
 
 def _steps(options: Options, model: Model, work: Work, state: State | None) -> Iterator[Step]:
     if isinstance(options, Ppo):
-        return ppo.train(model, work, options.config, state, _critic(options))
+        return ppo.train(model, work, options.config, state, _critic(options, model))
     if isinstance(options, Rloo):
         return rloo.train(model, work, options.config, state)
     if isinstance(options, Grpo):
@@ -165,8 +165,8 @@ def _steps(options: Options, model: Model, work: Work, state: State | None) -> I
     return online_dpo.train(model, work, options.config, state)
 
 
-def _critic(options: Ppo) -> RewardModel | None:
-    return None if options.critic_from is None else load_reward(options.critic_from)
+def _critic(options: Ppo, model: Model) -> RewardModel | None:
+    return None if options.critic_from is None else load_reward(options.critic_from, model.net.device)
 
 
 METHODS: dict[str, Any] = {"ppo": Ppo, "rloo": Rloo, "grpo": Grpo, "online-dpo": OnlineDpo}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -59,17 +60,33 @@ def main(options: Reward) -> None:
         places = [options.out / f"{MEMBER}{number}" for number in range(1, options.members + 1)]
         for note, rows in data.notes.items():
             err.print(f"note: {options.data.name}: {rows} rows: {note}", markup=False)
-    splits = {options.data.name: data.examples, **({place.name: shown} if place is not None else {})}
+    splits = _splits(options, data.examples, shown)
     for number, folder in enumerate(places if options.members > 1 else [options.out]):
-        if options.members == 1 or not (folder / "config.json").exists():
+        done = options.members > 1 and options.resume and (folder / "config.json").exists()
+        if not done:
             _train(options, replace(options.config, seed=options.config.seed + number), folder, splits, device)
     processes.end()
     if options.members > 1 and processes.here().first:
-        found = report(load_rewards(options.out), splits)
+        found = report(load_rewards(options.out, device), splits)
         write_whole(options.out / ACCURACY, json.dumps(found, indent=1).encode())
         out.print(f"the mean of {options.members} models:")
         out.print(table(found))
     out.print(f"{options.out}: written; {ACCURACY} says how often it is right")
+
+
+def _splits(
+    options: Reward, examples: Sequence[Preference], shown: Sequence[Preference]
+) -> dict[str, Sequence[Preference]]:
+    """What is learned from, and then what is evaluated on, under the names of the files, or, where these are alike,
+    their paths.
+    """
+    place = options.evaluation_data
+    if place is None:
+        return {options.data.name: examples}
+    if place.resolve() == options.data.resolve():
+        raise BadConfig(f"--evaluation-data {place} is --data itself: give examples that are not learned from")
+    alike = place.name == options.data.name
+    return {str(options.data) if alike else options.data.name: examples, str(place) if alike else place.name: shown}
 
 
 def _check(options: Reward) -> None:
@@ -80,6 +97,8 @@ def _check(options: Reward) -> None:
         raise BadConfig("--normalise 1: one reward has no deviation; choose 0 (not at all) or some hundred")
     if not options.normalise and options.policy is not None:
         raise BadConfig(f"--policy {options.policy} would have no effect: --normalise is 0")
+    if not options.normalise and options.max_tokens != Reward.max_tokens:
+        raise BadConfig(f"--max-tokens {options.max_tokens} would have no effect: --normalise is 0")
 
 
 def _train(options: Reward, config: reward.Config, folder: Path, splits: dict[str, Any], device: str | None) -> None:
@@ -116,7 +135,8 @@ def _normalised(
     """The reward model, set against the policy that is to learn from it."""
     if not options.normalise:
         return made
-    policy = start if options.policy is None else load(options.policy, trust_remote_code=options.trust_remote_code)
+    device, trusted = str(start.net.device), options.trust_remote_code
+    policy = start if options.policy is None else load(options.policy, device=device, trust_remote_code=trusted)
     if len(examples) < options.normalise:
         err.print(f"note: there are {len(examples)} prompts to normalise on, and {options.normalise} were asked for")
     prompts = [one.prompt for one in examples]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from groma.commands.judging import by_rubric
 from groma.commands.players import named, players
+from groma.formats.digest import digest, digest_files
 from groma.formats.errors import BadConfig
 from groma.formats.task import Task
 from groma.formats.transcript import Transcript
@@ -71,11 +72,24 @@ def sources(
     several = [one for one in made.values() if isinstance(one, ByReward) and len(one.models) > 1]
     if how.ensemble != "mean" and not several:
         raise BadConfig(f"--ensemble {how.ensemble} would have no effect: no source of pay is an ensemble")
+    if how.ensemble != "uncertain" and how.coefficient != Paying().coefficient:
+        raise BadConfig(f"--ensemble-coefficient {how.coefficient} would have no effect: --ensemble is {how.ensemble}")
     if how.retokenise and not used:
         raise BadConfig("--retokenise would have no effect: no source of pay is a reward model")
     if "judge" in others and not any(what.startswith("judge:") for _, what in given.values()):
         raise BadConfig("--player judge=… would have no effect: no source of pay is judge:RUBRIC")
-    return [Named(name, made[name], weight) for name, (weight, _) in given.items()]
+    return [
+        Named(name, made[name], weight, _identity(what, made[name], others)) for name, (weight, what) in given.items()
+    ]
+
+
+def _identity(what: str, source: Source, others: Mapping[str, str]) -> str:
+    """What a source of pay is: how it was named, and what lies in the files that it was made of."""
+    if isinstance(source, ByReward):
+        return digest(what, [one.digest for one in source.models], source.how, source.coefficient)
+    if ".py:" in what:
+        return digest(what, digest_files([what.rpartition(":")[0]]))
+    return digest(what, others.get("judge", "") if isinstance(source, ByJudge) else "")
 
 
 def _is_reward(what: str) -> bool:
@@ -95,7 +109,7 @@ def _source(what: str, suite: Suite, policy: Model, others: Mapping[str, str], h
     if what.startswith("judge:"):
         judging = by_rubric(what.removeprefix("judge:"), others)
         return ByJudge(judging, {"judge": players({"judge": others["judge"]})["judge"].engine}, how.seed)
-    models = [model for one in what.split(",") for model in load_rewards(one.strip())]
+    models = [model for one in what.split(",") for model in load_rewards(one.strip(), policy.net.device)]
     for one in () if how.retokenise else models:
         check_tokenizer(one, policy)
     return ByReward(models, how.ensemble if len(models) > 1 else "mean", how.coefficient)

@@ -15,7 +15,7 @@ from groma.measures.statistics import wilson
 from groma.models.reward import RewardModel
 
 MOST = 2000
-"""Pairs of each split that are looked at."""
+"""Pairs of each split that are looked at, taken evenly."""
 PARTS = 3
 """How many parts of equal size the pairs are cut into by their margin."""
 
@@ -23,9 +23,11 @@ Gaps = NDArray[np.float64]
 
 
 def gaps(rewards: Sequence[RewardModel], examples: Sequence[Preference]) -> Gaps:
-    """By how much the chosen side is preferred to the rejected one (pairs,): the mean over the models."""
-    sides = [[(one.prompt, side) for one in examples for side in (one.chosen, one.rejected)]]
-    told = np.array([one.score_texts(side) for one in rewards for side in sides]).mean(0).reshape(-1, 2)
+    """By how much the chosen side is preferred to the rejected one (pairs,): the mean over the models; nan where a side
+    is longer than the context.
+    """
+    sides = [(one.prompt, side) for one in examples for side in (one.chosen, one.rejected)]
+    told = np.array([one.score_texts(sides, skip=True) for one in rewards]).mean(0).reshape(-1, 2)
     return np.asarray(told[:, 0] - told[:, 1])
 
 
@@ -35,9 +37,15 @@ def report(rewards: Sequence[RewardModel], splits: Mapping[str, Sequence[Prefere
     """
     found: dict[str, Any] = {}
     for name, examples in splits.items():
-        some = list(examples)[:MOST]
-        gap = gaps(rewards, some)
-        found[name] = {"pairs": len(some), "of": len(examples), "accuracy": _accuracy(gap)}
+        places = np.unique(np.linspace(0, len(examples) - 1, min(MOST, len(examples))).astype(int))
+        looked = [examples[place] for place in places]
+        every = gaps(rewards, looked)
+        fits = np.isfinite(every)
+        gap, some = every[fits], [one for one, fit in zip(looked, fits, strict=True) if fit]
+        found[name] = {"pairs": len(some), "of": len(examples), "too long": len(looked) - len(some)}
+        if not some:
+            continue
+        found[name]["accuracy"] = _accuracy(gap)
         groups = sorted({one.group for one in some if one.group})
         if groups:
             where = {group: np.array([one.group == group for one in some]) for group in groups}
@@ -88,6 +96,10 @@ def table(found: Mapping[str, Any]) -> Table:
     """The report as a person reads it."""
     shown = Table("pairs", "n", "accuracy", "95 %", "calibration error")
     for split, told in found.items():
+        if told["too long"]:
+            shown.add_row(f"{split}: too long to be read", str(told["too long"]), "", "", "")
+        if "accuracy" not in told:
+            continue
         shown.add_row(split, *_cells(told["accuracy"]), f"{told['calibration']['ece']:.3f}")
         for group, one in told.get("by group", {}).items():
             shown.add_row(f"  raters {group}", *_cells(one), "")

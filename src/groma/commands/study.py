@@ -25,22 +25,24 @@ from groma.studies.matrix import versions
 from groma.studies.progress import Progress
 
 STUDIES = {
-    "overoptimisation": "what happens to the truth when a proxy of it is optimised (Gao et al. 2022), in a simulator",
+    "overoptimisation": "what happens to the truth when a proxy of it is optimised, in a simulator and on language "
+    "models (Gao et al. 2022)",
     "instructgpt": "raters, reward models, a small aligned model against a large base, toxicity (Ouyang et al. 2022)",
     "sycophancy": "agreement, sureness and length against optimisation, by a biased rater (Sharma et al. 2023)",
     "honest_or_seeming": "what is said, believed and true, before and after reinforcement learning with three raters",
     "offline_online": "DPO, KTO, online DPO, PPO, RLOO, GRPO, best-of-n under one rater, who changes her mind midway",
 }
+CHOICES = "Which study. " + " ".join(f"{name}: {about}." for name, about in STUDIES.items())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """Re-run a published result in minutes, and write a page: what was found, and what the paper requires, met or
-    missed.
+    """Re-run a published result, and write a page: what was found, and how it stands against the paper, met or missed.
+
+    Finished parts are kept in the run folder, with which a killed study goes on.
     """
 
-    name: Annotated[str, tyro.conf.Positional]
-    """Which study: overoptimisation, instructgpt, sycophancy, honest_or_seeming, offline_online."""
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help=CHOICES)]
     out: Path | None = None
     """Run folder to write; its report.html is the answer. None: runs/NAME."""
     seeds: int = 1

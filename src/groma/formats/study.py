@@ -15,7 +15,7 @@ from groma.formats.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One thing that the published result requires: `met` is None where it could not be asked, and `found` says why."""
+    """One thing asked of the published result: `met` is None where it could not be asked, and `found` says why."""
 
     name: str
     required: str

@@ -57,6 +57,12 @@ def earned(episodes: Sequence[Played], found: Paid, config: Config, moments: Ten
             f"of {len(episodes)} episodes {len(traces)} have a reply of {' or '.join(config.learners)} that was paid",
             expected="a system that asks the players that learn (learners), and pay that names them",
         )
+    spoke = {player for one in episodes for player in config.learners if turns_of(one, player)}
+    if unpaid := sorted(spoke - {player for player, _ in of_task}):
+        raise BadInput(
+            f"{', '.join(unpaid)} learns, and no pay of step {step} is {'theirs' if len(unpaid) > 1 else 'its own'}",
+            expected="pay that names every player that learns, or fewer learners",
+        )
     acted = batch(traces)
     groups: dict[tuple[str, int], list[int]] = {}
     for place, task in enumerate(of_task):

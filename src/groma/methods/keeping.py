@@ -4,6 +4,7 @@ for bit. Of several processes the first alone writes; what one is asked for, all
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import time
@@ -105,12 +106,17 @@ def kept(
 
 
 def _good(steps: Iterable[Step], out: Path, write: Callable[[Path], object]) -> Iterator[Step]:
-    """The same steps; where the run diverges, the last good weights are written beside `out`."""
+    """The same steps; where the run diverges, the last good weights are written beside `out` under a free name, and its
+    state goes, which would diverge again.
+    """
     try:
         yield from steps
     except Diverged as error:
-        place = out.with_name(f"{out.name}-last-good")
+        endings = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+        names = (out.with_name(f"{out.name}-last-good{ending}") for ending in endings)
+        place = next(one for one in names if not one.exists())
         write(place)
+        state_of(out).unlink(missing_ok=True)
         raise Diverged(f"{error}\n  they lie in {place}") from error
 
 

@@ -73,7 +73,7 @@ def steps(model: Model, work: Work, config: Config, method: Method, name: str, s
     """Train `model.net` in place. When the iterator ends or is closed it is a plain network in evaluation mode."""
     loop = Loop(model, work, config, method, name)
     if state is not None:
-        state.check(name, config, loop.data)
+        state.check(name, config, loop.data, "system, tasks, sources of pay")
     return _steps(loop, state)
 
 
@@ -121,6 +121,7 @@ class Loop:
         self.moments = torch.zeros(3, dtype=torch.float64)  # count, mean and sum of squares apart from it
         self.dealing = Dealing(self.net, config)
         self.number, self.temperature = 0, 1.0
+        self.good = 0, training.copies(self.trained)
 
     # One step.
 
@@ -265,6 +266,7 @@ class Loop:
         self.optimiser.load_state_dict(training.copied(state.optimiser))
         self.coefficient = replace(self.coefficient, value=float(state.kept["kl_coef"]))
         self.moments, self.number = state.kept["pay"].clone(), state.step
+        self.good = self.number, training.copies(self.trained)
 
     def _load(self, weights: Mapping[str, Tensor]) -> None:
         with torch.no_grad():

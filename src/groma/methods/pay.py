@@ -38,11 +38,15 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A source under the name by which it is logged, and what it counts in the sum."""
+    """A source under the name by which it is logged, and what it counts in the sum.
+
+    identity: tells it from another source (a digest, say): a run goes on only with the same one.
+    """
 
     name: str
     source: Source
     weight: float = 1.0
+    identity: str = ""
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.weight) or self.weight == 0:
@@ -191,15 +195,19 @@ class ByReward:
         return row
 
 
-def check_tokenizer(reward: RewardModel, policy: Model) -> None:
-    """BadConfig where a reward model reads with another tokenizer or template than the policy writes with."""
+def check_tokenizer(reward: RewardModel, policy: Model, *, critic: bool = False) -> None:
+    """BadConfig where a reward model reads with another tokenizer or template than the policy writes with. critic: it
+    is to read the policy's own tokens, and not as text.
+    """
     ours, theirs = reward.tokenizer, policy.tokenizer
     if ours.get_vocab() != theirs.get_vocab() or ours.chat_template != theirs.chat_template:
         which = "tokenizer" if ours.get_vocab() != theirs.get_vocab() else "chat template"
-        raise BadConfig(
-            f"the reward model {reward.name} has another {which} than {policy.name}\n"
-            "  it can read what is said as text, through its own: ask for that (retokenise), or take one of the same"
-        )
+        mend = "it can read what is said as text, through its own: ask for that (retokenise), or take one of the same"
+        if critic:
+            mend = (
+                "a critic reads the policy's own tokens: take one of the same, or let it begin as a copy of the policy"
+            )
+        raise BadConfig(f"the reward model {reward.name} has another {which} than {policy.name}\n  {mend}")
 
 
 @dataclass(frozen=True, slots=True)

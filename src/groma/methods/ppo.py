@@ -27,6 +27,7 @@ from groma.methods.config import inert
 from groma.methods.dealing import Part
 from groma.methods.forward import read_before
 from groma.methods.online import Loop, Rollout, steps
+from groma.methods.pay import check_tokenizer
 from groma.methods.state import State, Step
 from groma.methods.updates import Loss, Updates, held
 from groma.methods.work import Work
@@ -101,6 +102,8 @@ def train(
         raise BadConfig(
             f"the critic {critic.name} would have no effect: critic is 'shared', and has no network of its own"
         )
+    if critic is not None:
+        check_tokenizer(critic, model, critic=True)
     return steps(model, work, config, Ppo(model, config, critic), METHOD, state)
 
 
@@ -108,7 +111,7 @@ class Ppo:
     """What PPO adds to the loop."""
 
     def __init__(self, model: Model, config: Config, critic: RewardModel | None) -> None:
-        self.config = config
+        self.config, self.offset = config, critic.offset if critic is not None else 0.0
         width = model.net.config.get_text_config().hidden_size
         if config.critic == "shared":
             head = nn.Linear(width, 1)
@@ -172,7 +175,7 @@ class Ppo:
         """Log-probabilities of the actions, and the critic's values of the states before them; differentiable."""
         if "critic" in self.modules:
             with loop.autocast():
-                return loop.forward(part), read_before(self.modules["critic"], part.rows, scalars)
+                return loop.forward(part), read_before(self.modules["critic"], part.rows, scalars) + self.offset
         values: list[Tensor] = []
         logprobs_M = loop.forward(part, also=lambda states: values.append(self.modules["value"](states)[:, 0].float()))
         return logprobs_M, values[0]
@@ -190,4 +193,4 @@ class Ppo:
         with torch.no_grad(), loop.autocast():
             for part in loop.parts(rollout):
                 found[part.places] = read_before(net, part.rows, read).cpu()
-        return found
+        return found + self.offset

@@ -15,6 +15,7 @@ always; and a trained model is set against the policy it will pay (`normalise`),
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -42,6 +43,7 @@ from groma.models.scalar import last_scalars, tell_last, with_head
 from groma.models.shared import lay
 from groma.models.template import encode, render
 
+log = logging.getLogger(__name__)
 METHOD = "reward"
 
 
@@ -114,7 +116,8 @@ def train(
     batches.total_steps(len(learn.rows), config)
     if state is not None:
         state.check(METHOD, config, data)
-    notes = learn.beside(held_out) | ({"have a margin, which is asked for": marked} if config.margin_scale else {})
+    asked = {"have a margin, which is asked for": marked} if marked and config.margin_scale else {}
+    notes = learn.beside(held_out) | asked
     other = Compared(held_out.rows, config) if held_out.rows else None
     return _steps(reward.net, Job(METHOD, config, data, Compared(learn.rows, config), other, notes), state)
 
@@ -183,22 +186,29 @@ def against(
     where there are fewer.
     """
     some = prompts[:: max(1, len(prompts) // count)][:count]
-    return normalise(reward, rewards_of(reward, policy, some, max_tokens=max_tokens, seed=seed))
+    told = rewards_of(reward, policy, some, max_tokens=max_tokens, seed=seed)
+    finite = [one for one in told if math.isfinite(one)]
+    if len(finite) < len(told):
+        log.warning("%d of %d prompts are too long to be normalised on", len(told) - len(finite), len(told))
+    return normalise(reward, finite)
 
 
 def rewards_of(
     reward: RewardModel, policy: Model, prompts: Sequence[Text], *, max_tokens: int = 256, seed: int = 0
 ) -> list[float]:
-    """The rewards of one sampled reply of `policy` to each prompt; one that was cut off is read as far as it came."""
-    rows = [
-        Row(tuple(encode(policy, one) if isinstance(one, str) else render(policy, one)), max_tokens, seed=seed + number)
-        for number, one in enumerate(prompts)
-    ]
+    """The rewards of one sampled reply of `policy` to each prompt; one that was cut off is read as far as it came. nan
+    where the prompt leaves no room for a reply in the policy's context, or the dialogue is too long for the reward's.
+    """
+    coded = [tuple(encode(policy, one) if isinstance(one, str) else render(policy, one)) for one in prompts]
+    room = [max_tokens if policy.context is None else min(max_tokens, policy.context - len(ids)) for ids in coded]
+    asked = [number for number, left in enumerate(room) if left > 0]
+    rows = [Row(coded[number], room[number], seed=seed + number) for number in asked]
     read = []
-    for prompt, said in zip(prompts, sample(policy, rows), strict=True):
-        ended = said.stop != "length"
+    for number, said in zip(asked, sample(policy, rows), strict=True):
+        prompt, ended = prompts[number], said.stop != "length"
         if isinstance(prompt, str):
             read.append(reward.row_of_text(prompt, said.text, ended))
         else:
             read.append(reward.row((*prompt, Message("assistant", said.text)), ended))
-    return reward.rewards(read)
+    told = dict(zip(asked, reward.rewards_that_fit(read), strict=True))
+    return [told.get(number, math.nan) for number in range(len(prompts))]

@@ -39,8 +39,8 @@ class State:
     best: Best | None = None
     kept: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
 
-    def check(self, method: str, config: Learning, data: str) -> None:
-        """Refuse to go on with another method, other options or other data than the run began with."""
+    def check(self, method: str, config: Learning, data: str, what: str = "examples, evaluation examples") -> None:
+        """Refuse to go on with another method, other options or other data than the run began with. what: the data."""
         if method != self.method:
             raise BadConfig(f"the saved state is one of {self.method}; it cannot be resumed as {method}")
         given = config.to_dict()
@@ -50,8 +50,8 @@ class State:
             raise BadConfig(f"the saved state belongs to other options: {named}\n  resume with the same, or begin anew")
         if data != self.data:
             raise BadInput(
-                f"the examples have the digest {data}, those of the saved state {self.data}",
-                expected="the same examples, evaluation examples and tokenizer as when the run began",
+                f"the {what} and tokenizer have the digest {data}, those of the saved state {self.data}",
+                expected="the same as when the run began",
             )
 
 

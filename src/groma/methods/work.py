@@ -36,9 +36,9 @@ class Work:
 
     @property
     def digest(self) -> str:
-        """Of the system, the tasks, and the names and weights of the sources of pay."""
+        """Of the system, the tasks, and the names, identities and weights of the sources of pay."""
         about = [(one.id, repr(one.posed)) for one in self.tasks]
-        return digest(self.system.digest, about, [(one.name, one.weight) for one in self.pay])
+        return digest(self.system.digest, about, [(one.name, one.identity, one.weight) for one in self.pay])
 
     def of_step(self, step: int, config: Config) -> list[Task]:
         """The tasks of a step (from 0), each as often as it is to be played, under ids of their own. All are gone round

@@ -8,6 +8,7 @@ is multiplied with stands in the weights.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -112,15 +113,23 @@ class RewardModel:
         """The reward of a conversation that ends with the assistant's turn."""
         return self.rewards([self.row(messages, ended)])[0]
 
-    def score_texts(self, said: Sequence[tuple[Text, Text]]) -> list[float]:
-        """The reward of each prompt with its completion, both text or both messages."""
+    def score_texts(self, said: Sequence[tuple[Text, Text]], *, skip: bool = False) -> list[float]:
+        """The reward of each prompt with its completion, both text or both messages. skip: nan for one that is longer
+        than the context, in the place of BadInput.
+        """
         rows = [
             self.row_of_text(str(prompt), str(completion))
             if isinstance(prompt, str) or isinstance(completion, str)
             else self.row((*prompt, *completion))
             for prompt, completion in said
         ]
-        return self.rewards(rows)
+        return self.rewards_that_fit(rows) if skip else self.rewards(rows)
+
+    def rewards_that_fit(self, rows: Sequence[Sequence[int]]) -> list[float]:
+        """The reward of each row of ids; nan for one that is longer than the context."""
+        fits = [self.model.context is None or len(row) <= self.model.context for row in rows]
+        told = iter(self.rewards([row for row, fit in zip(rows, fits, strict=True) if fit]))
+        return [next(told) if fit else math.nan for fit in fits]
 
     def choose(self, task: Task, first: Transcript, second: Transcript) -> Choice | None:
         """The reply of the higher reward; no preference where they are equal."""
@@ -130,9 +139,9 @@ class RewardModel:
         return Choice(0 if rewards[0] > rewards[1] else 1, abs(rewards[0] - rewards[1]), f"the reward of {self.name}")
 
 
-def load_reward(name: str | Path) -> RewardModel:
-    """Load a folder or Hub id. BadInput where it is no sequence classifier with one output, or has weights other than
-    safetensors.
+def load_reward(name: str | Path, device: str | torch.device | None = None) -> RewardModel:
+    """Load a folder or Hub id, to `device` (None: the CPU). BadInput where it is no sequence classifier of one output,
+    has weights other than safetensors, or lacks some (its head, say).
     """
     folder = resolve(name)
     if not any(folder.glob("*.safetensors")):
@@ -148,8 +157,14 @@ def load_reward(name: str | Path) -> RewardModel:
                 where=str(folder),
                 expected="…ForSequenceClassification with num_labels 1",
             )
-        net = AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True).eval()
+        net, told = AutoModelForSequenceClassification.from_pretrained(
+            folder, use_safetensors=True, output_loading_info=True
+        )
         tokenizer = AutoTokenizer.from_pretrained(folder)
+    if lacking := sorted({*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])}):
+        what = f"{len(lacking)} weights are missing or of another shape ({', '.join(lacking)[:60]})"
+        raise BadInput(what, where=str(folder), expected="all weights of the reward model, its head among them")
+    net = net.to(device=device).eval() if device is not None else net.eval()
     offset = getattr(config, OFFSET, None)
     if tokenizer.chat_template is None and offset is None:
         raise BadInput(
@@ -160,10 +175,10 @@ def load_reward(name: str | Path) -> RewardModel:
     return RewardModel(assemble(net, tokenizer, str(name), digest_files(digested(folder))), float(offset or 0.0))
 
 
-def load_rewards(name: str | Path) -> list[RewardModel]:
+def load_rewards(name: str | Path, device: str | torch.device | None = None) -> list[RewardModel]:
     """The reward model of a folder or Hub id, or all members of an ensemble that lie in a folder, in their order."""
     members = sorted(Path(name).glob(f"{MEMBER}*/config.json"), key=lambda one: (len(one.parent.name), one.parent.name))
-    return [load_reward(one.parent) for one in members] or [load_reward(name)]
+    return [load_reward(one.parent, device) for one in members] or [load_reward(name, device)]
 
 
 def is_reward(folder: Path) -> bool:

@@ -76,7 +76,8 @@ def summary(results: Mapping[int, Results]) -> Summary:
         _raters(results),
         _arithmetic(results),
         _scorn(results),
-        f"Of the {len(rows)} things that the paper, in miniature, requires, {met} are met in "
+        f"Of the {len(rows)} things asked of the paper's findings, in miniature, by thresholds of ours, {met} are met "
+        "in "
         + ("the one seed." if many == 1 else f"every one of {many} seeds; charts and tables show seed {min(results)}."),
     )
     return Summary(

@@ -39,7 +39,7 @@ def summary(results: Mapping[int, Results]) -> Summary:
     met, many = sum(bool(one.met) for one in rows), len(results)
     findings = (
         _lead(first["best of n"]),
-        f"Of the {len(rows)} things that the papers require, {met} are met in "
+        f"Of the {len(rows)} things asked of the papers' findings, by thresholds of ours, {met} are met in "
         + ("the one seed." if many == 1 else f"every one of {many} seeds."),
         vale_criteria.lead(first["vale"]),
         "What has a single letter is a simulator whose truth is known exactly, where no language model plays a part; "
@@ -47,8 +47,8 @@ def summary(results: Mapping[int, Results]) -> Summary:
     )
     return Summary(
         "What happens to the truth when a proxy of it is optimised",
-        "Gao, Schulman and Hilton 2022 (arXiv:2210.10760); ensembles: Coste et al. 2023 (arXiv:2310.02743); tails: Kwa "
-        "et al. 2024",
+        "Gao, Schulman and Hilton 2022 (arXiv:2210.10760); ensembles: Coste et al. 2023 (arXiv:2310.02743), "
+        f"whose UWO has lambda .5, here {Config().uncertainty:g}; tails: after Kwa et al. 2024, not at hand here",
         "A proxy is learned from comparisons of the gold, and then optimised ever harder. Does the gold follow?",
         findings,
         tuple(rows),
