@@ -37,6 +37,7 @@ GOOD: dict[str, Any] = {
     ],
     "comparisons": 4000,
     "tested": 400,
+    "seen": {"comparisons": 0.15, "prompts": 0.14},
     "lumps": 129.0,
     "pool": 1000,
 }

@@ -122,6 +122,8 @@ def test_two_runs_are_held_against_each_other_at_equal_distances() -> None:
     free, held = climbed("a", 0.0, [0.0, 0.2, 0.4], [0.0] * 3), climbed("a", 0.1, [0.0, 0.1, 0.2], [0.0] * 3)
     held["d"], held["gold"] = [0.5, 1.5, 9.0], [0.1 + 0.0141421356, 0.3 + 0.0141421356, 5.0]
     # Interpolated, the errors are .01 both, together .0141: a standard error each; what lies beyond is not asked.
-    assert vale_criteria.apart(free, held) == pytest.approx(1.0)
+    assert vale_criteria.apart(free, held) == pytest.approx(2**0.5)
+    held["gold"][1] -= 0.0282842712
+    assert vale_criteria.apart(free, held) == pytest.approx(0.0)
     held["d"] = [3.0, 4.0, 5.0]
     assert vale_criteria.apart(free, held) == float("inf")

@@ -109,8 +109,19 @@ def run(config: Config, seed: int, parts: Path) -> Generator[Progress, None, dic
         "ppo": climbs,
         "comparisons": len(learn),
         "tested": len(test),
+        "seen": _seen(
+            {one.prompt for one in learn}, [one.prompt for one in test], [one.posed.messages for one in tasks]
+        ),
         "lumps": float(np.mean([len(lumps) for lumps in pool])),
         "pool": config.pool,
+    }
+
+
+def _seen(learned: set[Any], tested: Sequence[Any], prompts: Sequence[Any]) -> dict[str, float]:
+    """Shares of the tested comparisons, and of best-of-n's prompts, whose prompt was learned from."""
+    return {
+        name: float(np.mean([one in learned for one in some]))
+        for name, some in (("comparisons", tested), ("prompts", prompts))
     }
 
 

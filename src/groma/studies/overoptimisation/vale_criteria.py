@@ -83,8 +83,9 @@ def _pairs(vale: Results) -> list[tuple[Results, Results]]:
 
 
 def apart(free: Results, held: Results) -> float:
-    """How far the gold of two runs is apart, in standard errors of the difference: the mean over the points of the one
-    that is held, each beside the other's at the same distance where it was there.
+    """How far the gold of two runs is apart in all, in standard errors: the differences at the points of the one that
+    is held, each beside the other's at the same distance where it was there, each over its error; their sum over the
+    root of their number.
     """
     order = np.argsort(free["d"])
     d, gold, error = (np.array(free[name])[order] for name in ("d", "gold", "gold error"))
@@ -93,15 +94,14 @@ def apart(free: Results, held: Results) -> float:
         if d[0] <= at <= d[-1]:
             difference = value - np.interp(at, d, gold)
             found.append(difference / np.hypot(own, np.interp(at, d, error)))
-    return float(abs(np.mean(found))) if found else float("inf")
+    return float(abs(np.sum(found)) / np.sqrt(len(found))) if found else float("inf")
 
 
 def _penalty(vale: Results) -> Criterion:
     told = {free["name"]: apart(free, held) for free, held in _pairs(vale)}
     return Criterion(
         "Vale, penalty",
-        "PPO with a KL penalty: at equal KL its gold is, in the mean over its curve, within a standard error of that "
-        "without one",
+        "PPO with a KL penalty: at equal KL its gold, over its whole curve, is within a standard error of that without",
         ", ".join(f"{name}: {value:.1f} s.e." for name, value in told.items()),
         all(value < 1 for value in told.values()),
     )
@@ -217,7 +217,9 @@ def table(vale: Results) -> Table:
     columns = ("proxy", "comparisons", "accuracy", "highest gold", "gold at the last n", "proxy there", "KL by formula",
                "KL of lumps", "alpha", "beta")  # fmt: skip
     caption = (
-        f"Best-of-n on Vale. Accuracy on {vale['tested']:,} comparisons that were not learned from; gold at n = 1 is "
+        f"Best-of-n on Vale. Accuracy on {vale['tested']:,} comparisons that were not learned from, though "
+        f"{vale['seen']['comparisons']:.0%} share a prompt with one that was, as do {vale['seen']['prompts']:.0%} "
+        f"of the prompts here; gold at n = 1 is "
         f"{told['rows'][0]['gold'][0]:.2f}; of {vale['pool']:,} samples of a prompt {vale['lumps']:.0f} differ."
     )
     return Table("Proxies on Vale", columns, tuple(rows), caption)
