@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+import perturbed
 from groma.formats.errors import BadInput
 from groma.formats.examples import Demonstration, Preference, read_examples
 from groma.formats.messages import Message
@@ -40,13 +42,7 @@ def model(tiny_model: Callable[..., Path]) -> Model:
     return load(tiny_model("llama"))
 
 
-def noisy(model: Model, size: float = 0.02) -> Model:
-    """The same model with other weights."""
-    draw = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for weight in model.net.parameters():
-            weight.add_(size * torch.randn(weight.shape, generator=draw))
-    return model
+noisy = partial(perturbed.noisy, seed=1)
 
 
 class TestLoss:

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import perturbed
 from groma.formats.errors import BadConfig, BadInput
 from groma.formats.examples import Labelled
 from groma.formats.messages import Message
@@ -47,13 +49,7 @@ def model(tiny_model: Callable[..., Path]) -> Model:
     return load(tiny_model("llama"))
 
 
-def noisy(model: Model, size: float = 0.02) -> Model:
-    """The same model with other weights."""
-    draw = torch.Generator().manual_seed(4)
-    with torch.no_grad():
-        for weight in model.net.parameters():
-            weight.add_(size * torch.randn(weight.shape, generator=draw))
-    return model
+noisy = partial(perturbed.noisy, seed=4)
 
 
 def weights(model: Model) -> dict[str, Tensor]:

@@ -26,7 +26,7 @@ from groma.studies.instructgpt.config import Config, faster, fold, small_ppo, sm
 from groma.studies.instructgpt.contests import JUDGES, contest
 from groma.studies.instructgpt.criteria import criteria, joined
 from groma.studies.instructgpt.folds import Predictions, accuracies, by_label, dealt
-from groma.studies.instructgpt.replies import Pair, held_out, unseen
+from groma.studies.instructgpt.replies import Pair, unseen
 from groma.studies.instructgpt.toxicity import HEADERS, WISHES, ratio, rude, toxicity
 from groma.studies.pairing import drawn
 from groma.studies.progress import Progress
@@ -91,7 +91,7 @@ class TestAgreement:
 
 class TestReplies:
     def test_held_out_tasks_are_of_the_kinds_that_were_compared_in_their_proportions(self) -> None:
-        ours, theirs = held_out(100, 3), drawn(100, 3)
+        ours, theirs = drawn(100, 3, "held_out"), drawn(100, 3)
         assert Counter(one.kind for one in ours) == Counter(one.kind for one in theirs)
         assert {one.split for one in ours} == {"held_out"}
 

@@ -23,6 +23,16 @@ class Criterion:
     met: bool | None
 
 
+def over_seeds(name: str, required: str, judged: Mapping[int, tuple[str, bool | None]]) -> Criterion:
+    """One criterion over all seeds, of each what was found and whether it is met: missed where one seed misses it, else
+    not asked where one could not ask, else met.
+    """
+    many = len(judged) > 1
+    found = "; ".join(f"seed {seed}: {text}" if many else text for seed, (text, _) in judged.items())
+    mets = [met for _, met in judged.values()]
+    return Criterion(name, required, found, False if False in mets else None if None in mets else True)
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """A point of a curve, with its interval where it has one."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +53,11 @@ def interval(values: Sequence[tuple[float, str]], bounds: tuple[float, float] | 
     """The mean of values, each with its cluster, as `outcomes` tells it."""
     found = mean_interval([value for value, _ in values], [cluster for _, cluster in values], bounds=bounds)
     return {"value": found.value, "low": found.low, "high": found.high, "n": len(values)}
+
+
+def in_words(told: Mapping[str, Any], digits: int = 2) -> str:
+    """A mean with its interval, as `outcomes` tells it."""
+    return f"{told['value']:.{digits}f} [{told['low']:.{digits}f}, {told['high']:.{digits}f}]"
 
 
 def divergence(policy: Model, start: Model, episodes: Iterable[Played]) -> tuple[float, float]:

@@ -22,13 +22,13 @@ from groma.worlds.vale import VALE
 OTHERS = ("follow", "count", "speak", "choose")
 
 
-def drawn(count: int, seed: int) -> tuple[Task, ...]:
-    """So many tasks: a fifth questions, half of them requests, the rest of the other kinds. Errands are left out, for
-    which chat has no tools.
+def drawn(count: int, seed: int, split: str = "train") -> tuple[Task, ...]:
+    """So many tasks of a split: a fifth questions, half of them requests, the rest of the other kinds. Errands are left
+    out, for which chat has no tools.
     """
-    hows = VALE.tasks("how", "train", count // 2, seed)
-    asks = VALE.tasks("ask", "train", count // 5, seed)
-    others = VALE.tasks(OTHERS, "train", count - len(hows) - len(asks), seed)
+    hows = VALE.tasks("how", split, count // 2, seed)
+    asks = VALE.tasks("ask", split, count // 5, seed)
+    others = VALE.tasks(OTHERS, split, count - len(hows) - len(asks), seed)
     return (*asks, *others, *hows)
 
 

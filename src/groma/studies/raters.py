@@ -35,7 +35,7 @@ from groma.methods.work import Work
 from groma.models.engine import LocalEngine
 from groma.models.model import Model
 from groma.play.driver import play
-from groma.studies.judged import Told, interval
+from groma.studies.judged import Told, in_words, interval
 from groma.studies.lab import CHAT, Lab, working
 from groma.studies.matrix import PLAYER
 from groma.studies.progress import Progress
@@ -198,7 +198,7 @@ def number(told: Told | None, digits: int = 2) -> str:
     """Any other mean with its interval."""
     if told is None:
         return "none"
-    return f"{told['value']:.{digits}f} [{told['low']:.{digits}f}, {told['high']:.{digits}f}]"
+    return in_words(told, digits)
 
 
 def ranged(results: Mapping[int, Any], pick: Callable[[Any], float], form: str = "{:.1%}") -> str:

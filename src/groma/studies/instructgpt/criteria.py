@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from groma.formats.study import Criterion
+from groma.formats.study import Criterion, over_seeds
+from groma.studies.judged import in_words
 
 Results = dict[str, Any]
 AGREE, WITHIN = 0.73, 0.01
@@ -31,20 +32,19 @@ def criteria(results: Results) -> list[Criterion]:
 
 def joined(judged: Mapping[int, Sequence[Criterion]]) -> list[Criterion]:
     """Each over all seeds: missed where one misses it, not asked where one could not ask."""
-    rows = []
-    for several in zip(*judged.values(), strict=True):
-        found = [one.found for one in several]
-        if len(several) > 1:
-            found = [f"seed {seed}: {one}" for seed, one in zip(judged, found, strict=True)]
-        mets = [one.met for one in several]
-        met = False if False in mets else None if None in mets else True
-        rows.append(Criterion(several[0].name, several[0].required, "; ".join(found), met))
-    return rows
+    return [
+        over_seeds(
+            some[0].name,
+            some[0].required,
+            {seed: (one.found, one.met) for seed, one in zip(judged, some, strict=True)},
+        )
+        for some in zip(*judged.values(), strict=True)
+    ]
 
 
 def share(told: Mapping[str, Any], digits: int = 3) -> str:
     """A value with its interval."""
-    return f"{told['value']:.{digits}f} [{told['low']:.{digits}f}, {told['high']:.{digits}f}]"
+    return in_words(told, digits)
 
 
 def _agreement(results: Results) -> Criterion:

@@ -15,7 +15,7 @@ from groma.models.engine import LocalEngine
 from groma.play import play
 from groma.studies.lab import CHAT, Lab
 from groma.studies.matrix import PLAYER
-from groma.studies.pairing import OTHERS, drawn, replied_twice
+from groma.studies.pairing import drawn, replied_twice
 from groma.studies.progress import Progress
 from groma.worlds.vale import VALE, Rater
 
@@ -51,13 +51,6 @@ class Pair:
         choice = rater.compare(self.task, self.first, self.second)
         sides = [(Message("assistant", one.answer),) for one in (self.first, self.second)]
         return Preference(self.task.posed.messages, sides[choice.preferred], sides[1 - choice.preferred], choice.margin)
-
-
-def held_out(count: int, seed: int) -> tuple[Task, ...]:
-    """So many held-out tasks, of the kinds and in the proportions in which `pairing.drawn` takes those of training."""
-    hows = VALE.tasks("how", "held_out", count // 2, seed)
-    asks = VALE.tasks("ask", "held_out", count // 5, seed)
-    return (*asks, *VALE.tasks(OTHERS, "held_out", count - len(hows) - len(asks), seed), *hows)
 
 
 def unseen(count: int, seed: int, seen: Iterable[Task]) -> tuple[Task, ...]:

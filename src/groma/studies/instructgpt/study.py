@@ -14,7 +14,7 @@ from groma.studies.instructgpt.contests import contest, worth
 from groma.studies.instructgpt.criteria import ACCURATE, FRESH, Results, criteria, header_text, joined
 from groma.studies.instructgpt.folds import folds
 from groma.studies.instructgpt.players import LARGE, SMALL, players
-from groma.studies.instructgpt.replies import held_out, replied, shown, unseen
+from groma.studies.instructgpt.replies import replied, shown, unseen
 from groma.studies.instructgpt.toxicity import HEADERS, toxicity
 from groma.studies.lab import Lab
 from groma.studies.pairing import drawn
@@ -46,7 +46,7 @@ def run(seed: int, parts: Path, config: Config = SHIPPED) -> Iterator[Progress |
 
 
 def _held_against_the_base(lab: Lab, config: Config) -> Generator[Progress, None, Results]:
-    tasks, episodes = held_out(config.asked, lab.seed + 4), {}
+    tasks, episodes = drawn(config.asked, lab.seed + 4, "held_out"), {}
     for name in (*LARGE, *SMALL):
         episodes[name] = yield from replied(lab, name, "asked", tasks)
     return {

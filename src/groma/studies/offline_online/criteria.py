@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from groma.formats.study import Criterion
-from groma.studies.judged import Told
+from groma.formats.study import Criterion, over_seeds
+from groma.studies.judged import in_words
 from groma.studies.offline_online.config import BEST, METHODS
 from groma.studies.offline_online.measuring import OBJECTIVE, PAY
 from groma.studies.offline_online.results import Results
@@ -20,37 +20,27 @@ Judged = tuple[str, bool | None]
 
 def criteria(results: Mapping[int, Results]) -> tuple[Criterion, ...]:
     """All of them over all seeds: met where every seed meets it, not asked where one could not be asked."""
-    found = []
-    for name, required, judge in ASKED:
-        judged = {seed: judge(one) for seed, one in results.items()}
-        many = len(judged) > 1
-        told = "; ".join(f"seed {seed}: {text}" if many else text for seed, (text, _) in judged.items())
-        each = [met for _, met in judged.values()]
-        met = False if False in each else None if None in each else True
-        found.append(Criterion(name, required, told, met))
-    return tuple(found)
-
-
-def span(told: Told) -> str:
-    """A mean and its interval in words."""
-    return f"{told['value']:.2f} [{told['low']:.2f}, {told['high']:.2f}]"
+    return tuple(
+        over_seeds(name, required, {seed: judge(one) for seed, one in results.items()})
+        for name, required, judge in ASKED
+    )
 
 
 def _raised(one: Results) -> Judged:
     start = one["start"][PAY]
     ends = {METHODS[method]: row["points"][-1][PAY] for method, row in one["methods"].items()}
     ends[BEST] = one[BEST]["points"][-1][PAY]
-    text = ", ".join(f"{name} {span(end)}" for name, end in ends.items())
+    text = ", ".join(f"{name} {in_words(end)}" for name, end in ends.items())
     first = one[BEST]["points"][0][PAY]
     met = [end["low"] > (first if name == BEST else start)["high"] for name, end in ends.items()]
-    return f"start {span(start)}; {text}", all(met)
+    return f"start {in_words(start)}; {text}", all(met)
 
 
 def _best_of_n(one: Results) -> Judged:
     rows = one["best-of-n and methods"]
     if not rows:
         return "no method has a mark within the KL that best-of-n reaches", None
-    text = ", ".join(f"{METHODS[row['method']]} by {span(row[PAY])} at {row['kl']:.1f} nats" for row in rows)
+    text = ", ".join(f"{METHODS[row['method']]} by {in_words(row[PAY])} at {row['kl']:.1f} nats" for row in rows)
     missing = [METHODS[method] for method in METHODS if method not in {row["method"] for row in rows}]
     left = f"; not within reach: {', '.join(missing)}" if missing else ""
     return text + left, all(row[PAY]["low"] > 0 for row in rows)
@@ -59,7 +49,7 @@ def _best_of_n(one: Results) -> Judged:
 def _online(one: Results) -> Judged:
     rows = one["online and offline"]
     text = ", ".join(
-        f"{METHODS[row['online']]} less {METHODS[row['offline']]} {span(row[PAY])} at {row['kl']:.1f} nats"
+        f"{METHODS[row['online']]} less {METHODS[row['offline']]} {in_words(row[PAY])} at {row['kl']:.1f} nats"
         for row in rows
     )
     return text, all(row[PAY]["low"] > 0 for row in rows)
@@ -67,7 +57,7 @@ def _online(one: Results) -> Judged:
 
 def _followed(one: Results) -> Judged:
     rows = [row for row in one["changed"] if row["turned"]]
-    text = ", ".join(f"{METHODS[row['method']]} {span(row[BEYOND])}" for row in rows)
+    text = ", ".join(f"{METHODS[row['method']]} {in_words(row[BEYOND])}" for row in rows)
     return text, all(row[BEYOND]["low"] > 0 for row in rows)
 
 

@@ -22,7 +22,7 @@ from groma.studies.judged import divergence, outcomes
 from groma.studies.lab import CHAT, Lab
 from groma.studies.matrix import PLAYER
 from groma.studies.overoptimisation import best_of
-from groma.studies.pairing import OTHERS
+from groma.studies.pairing import drawn
 from groma.studies.progress import Progress
 from groma.worlds.vale import VALE
 
@@ -39,10 +39,7 @@ VALUES: dict[str, Callable[[Task, Transcript], float]] = {
 
 def held_out(count: int, seed: int) -> tuple[Task, ...]:
     """So many held-out tasks in the shares of `pairing.drawn`, shuffled, so that the first of them are like all."""
-    hows = VALE.tasks("how", "held_out", count // 2, seed)
-    asks = VALE.tasks("ask", "held_out", max(count // 5, 1), seed)
-    others = VALE.tasks(OTHERS, "held_out", count - len(hows) - len(asks), seed)
-    tasks = (*asks, *others, *hows)
+    tasks = drawn(count, seed, "held_out")
     return tuple(tasks[place] for place in np.random.default_rng(seed).permutation(len(tasks)))
 
 

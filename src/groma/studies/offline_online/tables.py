@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from groma.formats.study import Table
-from groma.studies.judged import Told
+from groma.studies.judged import Told, in_words
 from groma.studies.offline_online.config import BEST, METHODS, OFFLINE
-from groma.studies.offline_online.criteria import span
 from groma.studies.offline_online.measuring import OBJECTIVE, PAY, WORDS, Row
 from groma.studies.offline_online.results import Results
 from groma.studies.offline_online.training import PROCESSOR, SECONDS
@@ -21,16 +20,16 @@ def tables(first: Results, of: str) -> tuple[Table, ...]:
 def _ends(first: Results, of: str) -> Table:
     def row(name: str, told: Row, change: str) -> tuple[str, ...]:
         seen = [told["outcomes"][outcome] for outcome in OUTCOMES]
-        rates = ("" if one is None else span(one) for one in seen)
+        rates = ("" if one is None else in_words(one) for one in seen)
         kl, error = told["kl"]
         return (
-            name, span(told[OBJECTIVE]), change, span(told[PAY]), f"{kl:.2f} ± {error:.2f}", *rates,
+            name, in_words(told[OBJECTIVE]), change, in_words(told[PAY]), f"{kl:.2f} ± {error:.2f}", *rates,
             f"{told[WORDS]['value']:.1f}",
         )  # fmt: skip
 
     rows = [row("start", first["start"], "")]
     for method, one in first["methods"].items():
-        rows.append(row(METHODS[method], one["points"][-1], span(one["truth from start to end"])))
+        rows.append(row(METHODS[method], one["points"][-1], in_words(one["truth from start to end"])))
     columns = ("", "objective", "change of it", "pay", "KL, nats ± s.e.", *OUTCOMES.values(), "words")
     caption = (
         f"On the same {first['start'][PAY]['n']} held-out tasks, one reply each at temperature 1; 95 % intervals, "
@@ -44,11 +43,11 @@ def _equal(first: Results, of: str) -> Table:
     for row in first["online and offline"]:
         name, ends = f"{METHODS[row['online']]} less {METHODS[row['offline']]}", row["end"]
         shares = " and ".join(f"{share:.0%}" for share in row["shares"])
-        told = (span(row[PAY]), span(row[OBJECTIVE]), shares, span(ends[PAY]), span(ends[OBJECTIVE]))
+        told = (in_words(row[PAY]), in_words(row[OBJECTIVE]), shares, in_words(ends[PAY]), in_words(ends[OBJECTIVE]))
         rows.append((name, f"{row['kl']:.2f}", *told))
     for row in first["best-of-n and methods"]:
         name = f"{BEST} less {METHODS[row['method']]}"
-        rows.append((name, f"{row['kl']:.2f}", span(row[PAY]), span(row[OBJECTIVE]), "", "", ""))
+        rows.append((name, f"{row['kl']:.2f}", in_words(row[PAY]), in_words(row[OBJECTIVE]), "", "", ""))
     columns = (
         "", "KL, nats", "pay at this KL", "objective at this KL", "reached after", "pay at the end",
         "objective at the end",
@@ -73,7 +72,9 @@ def _followed(first: Results, of: str) -> Table:
             "gain",
             "first rater at the end",
         )
-        rows.append((METHODS[row["method"]], paid, *(span(row[one]) for one in told), span(row["truth at the end"])))
+        rows.append(
+            (METHODS[row["method"]], paid, *(in_words(row[one]) for one in told), in_words(row["truth at the end"]))
+        )
     columns = (
         "", "learns after the half from", "first rater, at the half", "changed rater, at the half", "changed rater, at "
         "the end", "her gain", "first rater, at the end", "objective, at the end",

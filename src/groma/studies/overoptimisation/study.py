@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from groma.formats.study import Chart, Criterion, Point, Summary
+from groma.formats.study import Chart, Point, Summary, over_seeds
 from groma.studies.lab import Lab
 from groma.studies.overoptimisation import best_of, criteria, on_vale, simulated, vale_criteria
 from groma.studies.overoptimisation.config import FITTED_UP_TO, Config
@@ -35,7 +35,14 @@ def summary(results: Mapping[int, Results]) -> Summary:
     """What the seeds found together; a criterion is met where every seed meets it."""
     first = results[min(results)]
     judged = {seed: [*criteria.criteria(one), *vale_criteria.criteria(one["vale"])] for seed, one in results.items()}
-    rows = [_joined(list(judged), several) for several in zip(*judged.values(), strict=True)]
+    rows = [
+        over_seeds(
+            some[0].letter,
+            some[0].required,
+            {seed: (one.found, one.met) for seed, one in zip(judged, some, strict=True)},
+        )
+        for some in zip(*judged.values(), strict=True)
+    ]
     met, many = sum(bool(one.met) for one in rows), len(results)
     findings = (
         _lead(first["best of n"]),
@@ -76,14 +83,6 @@ def _lead(told: Results) -> str:
         f"n = {told['n'][place]:,.0f} ({row['gold'][place]:.2f}) and falls to {row['gold'][-1]:.2f} "
         f"at n = {last:,.0f}, while the proxy {rises}."
     )
-
-
-def _joined(seeds: Sequence[int], several: Sequence[criteria.Criterion]) -> Criterion:
-    """One criterion over all seeds."""
-    found = [one.found for one in several]
-    if len(several) > 1:
-        found = [f"seed {seed}: {one}" for seed, one in zip(seeds, found, strict=True)]
-    return Criterion(several[0].letter, several[0].required, "; ".join(found), all(one.met for one in several))
 
 
 def _spread(rows: Sequence[Any]) -> list[Any]:
