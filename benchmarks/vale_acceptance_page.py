@@ -96,10 +96,10 @@ def _values(some: Sequence[Any], *path: str) -> list[float]:
 
 def _bases(found: Found) -> Iterator[str]:
     yield "## The bases\n"
-    yield "Built by `groma world build`: `m` with seed 1, the one that ships, alone with two threads, the others with"
-    yield "one thread, two beside each other. The digest is of the file of weights."
+    yield "Built by `groma world build` with two threads; `m` with seed 1 is the one that ships. The digest is of the"
+    yield "file of weights: it is the same again on the same processor with as many threads, and another on another."
     yield ""
-    head = ("size", "seed", "parameters", "words", "tokens", "seconds", "loss at the end", "MB", "digest")
+    head = ("size", "seed", "parameters", "words", "tokens", "seconds", "on", "loss at the end", "MB", "digest")
     rows = []
     for name, one in found.items():
         part, size, *seed = (*name.split(":"), "")
@@ -113,14 +113,15 @@ def _bases(found: Found) -> Iterator[str]:
                     one["vocabulary"],
                     f"{one['tokens']:,}",
                     seconds,
+                    one.get("processor", "not noted"),
                     f"{one['loss']:.3f}",
                     f"{one['bytes'] / 1e6:.2f}",
                     f"`{one['weights']}`",
                 )
             )
     yield from _table(head, rows)
-    if "again:m:1" in found:
-        same = found["again:m:1"]["weights"] == found["build:m:1"]["weights"]
+    if "again:m:2" in found:
+        same = found["again:m:2"]["weights"] == found["build:m:2"]["weights"]
         yield f"Two builds of `m` on this machine are {'equal bit for bit' if same else '**not equal**'}.\n"
 
 
