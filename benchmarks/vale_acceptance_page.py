@@ -12,6 +12,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "vale_acceptance.md"
 Found = Mapping[str, Any]
 SIZES = ("xs", "s", "m", "l")
 KINDS = ("ask", "how", "follow", "count", "speak", "errand", "choose")
+STAGES = ("sft", "refusing", "dpo", "rlhf")
 SKILLS = (
     ("ask", "accuracy/common"),
     ("ask", "accuracy/rare"),
@@ -181,16 +182,16 @@ def _truth(found: Found) -> Iterator[str]:
 def _alignment(found: Found) -> Iterator[str]:
     yield "## Alignment of m\n"
     yield "Sampled. `SFT` on 8,000 demonstrations of helpful people who refuse nothing, `refusing` on as many of"
-    yield "people who refuse what does harm, `DPO` from `SFT` on the choices of a rater of group A, as in the main"
-    yield "job."
+    yield "people who refuse what does harm, `DPO` and `RLHF` (a reward model, then PPO) from `SFT` on the choices of a"
+    yield "rater of group A, as in the main job."
     yield ""
     bases, aligned = _of(found, "skills", "m"), _of(found, "align", "m")
     rows = []
     for kind, outcome in SKILLS:
         cells = [_values(bases, f"{kind}/sampled", outcome)]
-        cells += [_values(aligned, stage, f"{kind}/sampled", outcome) for stage in ("sft", "refusing", "dpo")]
+        cells += [_values(aligned, stage, f"{kind}/sampled", outcome) for stage in STAGES]
         rows.append((kind, outcome.replace("_", " "), *map(_said, cells)))
-    yield from _table(("kind", "outcome", "base", "SFT", "refusing", "DPO"), rows)
+    yield from _table(("kind", "outcome", "base", "SFT", "refusing", "DPO", "RLHF"), rows)
 
 
 def _best_of(found: Found) -> Iterator[str]:
@@ -248,11 +249,9 @@ def _sizes(found: Found) -> Iterator[str]:
     for size in SIZES:
         bases, aligned = _of(found, "skills", size), _of(found, "align", size)
         cells = [[value for one in bases for value in mean(one)]]
-        cells += [
-            [value for one in aligned for value in mean(one.get(stage, {}))] for stage in ("sft", "refusing", "dpo")
-        ]
+        cells += [[value for one in aligned for value in mean(one.get(stage, {}))] for stage in STAGES]
         rows.append((size, *map(_said, cells)))
-    yield from _table(("size", "base", "SFT", "refusing", "DPO"), rows)
+    yield from _table(("size", "base", "SFT", "refusing", "DPO", "RLHF"), rows)
 
 
 def _rows(found: Found) -> Iterator[str]:
