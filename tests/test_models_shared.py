@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
+from groma.models.branches import Branches, picked
 from groma.models.head import tell
 from groma.models.load import load
 from groma.models.shared import Ids, common, inputs, lay, pays, places, refusal
@@ -84,6 +85,31 @@ def test_a_layout_by_hand() -> None:
 def test_plain_rows_get_no_mask(tiny_model: Callable[..., Path]) -> None:
     given = inputs(load(tiny_model("llama")).net, lay([[np.array([1, 2])], [np.array([3])]]))
     assert given["input_ids"].tolist() == [[1, 2], [3, 0]] and "attention_mask" not in given
+
+
+def test_where_tokens_lie_apart_and_together_by_hand(tiny_model: Callable[..., Path]) -> None:
+    layout = lay([[np.array([7, 8, 9, 5]), np.array([7, 8, 4])], [np.array([3, 3])]])
+    seen = inputs(load(tiny_model("llama")).net, layout)["attention_mask"]
+    assert seen.apart_SL.tolist() == [[0, 1, 2, 3], [0, 1, 4, 0], [5, 6, 5, 5]]
+    assert seen.together_RT.tolist() == [[0, 1, 2, 3, 6], [8, 9, 8, 8, 8]]
+    states = torch.arange(10.0).view(2, 5, 1, 1).requires_grad_()
+    apart = picked(states, seen.apart_SL)
+    assert apart[:, :, 0, 0].tolist() == [[0, 1, 2, 3], [0, 1, 4, 0], [5, 6, 5, 5]]
+    apart.sum().backward()
+    assert states.grad is not None and states.grad.flatten().tolist() == [3, 2, 1, 1, 1, 3, 1, 0, 0, 0]
+
+
+def test_texts_are_attended_to_apart_where_that_is_less_work(tiny_model: Callable[..., Path]) -> None:
+    """Eight texts of 80 tokens, 30 of them shared, take an eighth of the mask's scores; of pairs, half."""
+    net = load(tiny_model("llama")).net
+
+    def cheaper(texts: int, shared: int, own: int) -> bool:
+        group = [np.concatenate([np.zeros(shared, dtype=np.int64), np.full(own, one)]) for one in range(1, texts + 1)]
+        seen: Branches = inputs(net, lay([group] * 3))["attention_mask"]
+        return seen.cheaper
+
+    assert cheaper(8, 30, 50) and cheaper(8, 500, 300) and cheaper(2, 200, 800)
+    assert not cheaper(2, 30, 30) and not cheaper(16, 400, 5)
 
 
 @pytest.mark.parametrize(

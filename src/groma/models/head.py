@@ -26,6 +26,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from groma.models import straight
+from groma.models.branches import Branches
 
 log = logging.getLogger(__name__)
 _FAST: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
@@ -62,6 +63,7 @@ def logits_at(net: nn.Module, rows: Tensor, columns: Tensor, also: Reader | None
         if also is not None:
             also(states)
         return straight.logits(net, states)
+    inputs = spelled(net, inputs)
     if _fast(net):
         return _gathered(net, rows, columns, inputs, also)
     if also is not None:
@@ -105,7 +107,7 @@ def tell(
     if states is not None:
         slices(states, partial(straight.logits, net))
     else:
-        _sliced(net, rows, columns, inputs, slices)
+        _sliced(net, rows, columns, spelled(net, inputs), slices)
     entropies = [part.entropy_N for part in parts if part.entropy_N is not None]
     return Told(
         torch.cat([part.logprobs_N for part in parts]),
@@ -185,6 +187,14 @@ def _fast(net: nn.Module) -> bool:
 def whole(net: nn.Module) -> PreTrainedModel | None:
     """The network with its head, beneath whatever wraps it."""
     return next((one for one in net.modules() if isinstance(one, PreTrainedModel)), None)
+
+
+def spelled(net: nn.Module, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Inputs as the network's own forward pass takes them: branches as masks."""
+    given, inner = inputs.get("attention_mask"), whole(net)
+    if not isinstance(given, Branches) or inner is None:
+        return inputs
+    return {**inputs, "attention_mask": given.masks(inner)}
 
 
 def _name(net: nn.Module) -> str:

@@ -19,6 +19,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from groma.formats.errors import BadInput
 from groma.models import straight
+from groma.models.head import spelled
 from groma.models.model import Model
 from groma.models.quiet import quiet
 from groma.models.shared import Ids, Layout, inputs
@@ -79,8 +80,10 @@ def states_at(net: nn.Module, rows: Tensor, columns: Tensor, **given: Any) -> Te
     """The hidden states behind the last layer at the positions (rows[i], columns[i]): (positions, width)."""
     whole: Any = net
     states = straight.states(net, rows, columns, given)
-    found: Tensor = whole.base_model(**given).last_hidden_state[rows, columns] if states is None else states
-    return found
+    if states is None:
+        made: Tensor = whole.base_model(**spelled(net, given)).last_hidden_state[rows, columns]
+        return made
+    return states
 
 
 def last_scalars(net: nn.Module, layout: Layout, lengths: Sequence[int]) -> Tensor:

@@ -4,7 +4,8 @@ A row holds what the texts of a group have in common, then each one's own rest. 
 shared, and a rest sees what is shared and itself: every token sees exactly what it would see in a row of its own, so
 values and gradients are those of separate rows, up to rounding. What is shared is the longest common run of token ids,
 not the prompt's messages: a tokenizer may merge across that border. We differ from the paper: a dense mask instead of
-FlexAttention's blocks, and layers with a sliding window are kept (the window is counted in positions, not in columns).
+FlexAttention's blocks (where attention is our own, none: `branches`), and layers with a sliding window are kept (the
+window is counted in positions, not in columns).
 
 Whether a network can do that is tried once, on texts of the run: `refusal` says why not.
 """
@@ -22,12 +23,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from groma.models.branches import WINDOWS, Branches
 from groma.models.cache import compacts
 from groma.models.head import tell, whole
 
 Ids = NDArray[np.int64]
-WINDOWS = {"full_attention": False, "sliding_attention": True}
-"""Kinds of layers whose mask is known: whether they see a window of the text only."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,13 +35,15 @@ class Layout:
     """Token ids (rows, columns), padded on the right with 0, and where each text lies in them.
 
     positions, branches: of each column, where some row holds more than one text; branch 0 is what its texts share.
-    rows: of each text. begins, gaps: a text's position p is column p before `begins`, and column p + `gaps` from there.
+    rows, lengths: of each text. begins, gaps: a text's position p is column p before `begins`, and column p + `gaps`
+    from there.
     """
 
     ids_RT: Ids
     positions_RT: Ids | None
     branches_RT: Ids | None
     rows: Ids
+    lengths: Ids
     begins: Ids
     gaps: Ids
 
@@ -84,44 +86,35 @@ def lay(groups: Sequence[Sequence[Ids]]) -> Layout:
         positions_RT if several else None,
         branches_RT if several else None,
         np.repeat(np.arange(len(groups)), sizes),
+        np.array([len(text) for text in chain.from_iterable(groups)]),
         np.repeat(begins, sizes),
         np.array(gaps),
     )
 
 
 def inputs(net: nn.Module, layout: Layout) -> dict[str, Any]:
-    """What a network is called with. Plain rows need no mask: a real token never sees what is on its right."""
+    """What `models.head` and `models.scalar` call a network with (`spelled` makes masks of it for the network's own
+    forward pass). Plain rows need none: a real token never sees what is on its right.
+    """
     device = next(net.parameters()).device
     ids_RT = torch.from_numpy(layout.ids_RT).to(device)
     if layout.positions_RT is None or layout.branches_RT is None:
         return {"input_ids": ids_RT, "use_cache": False}
-    positions_RT = torch.from_numpy(layout.positions_RT).to(device)
-    branches_RT = torch.from_numpy(layout.branches_RT).to(device)
-    seen_RTT = (branches_RT[:, None, :] == 0) | (branches_RT[:, None, :] == branches_RT[:, :, None])
-    masks = _masks(_inner(net), seen_RTT.tril(), positions_RT)
-    return {"input_ids": ids_RT, "position_ids": positions_RT, "attention_mask": masks, "use_cache": False}
+    positions, branches = layout.positions_RT, layout.branches_RT
+    tensors = (torch.from_numpy(one).to(device) for one in (positions, branches, *_apart(layout, positions, branches)))
+    seen = Branches(*tensors)
+    return {"input_ids": ids_RT, "position_ids": seen.positions_RT, "attention_mask": seen, "use_cache": False}
 
 
-def _masks(net: PreTrainedModel, seen_RTT: Tensor, positions_RT: Tensor) -> Tensor | dict[str, Tensor]:
-    """The mask, or one for each kind of layer, in the form in which transformers hands it on unchanged."""
-    config = net.config.get_text_config()
-    window = getattr(config, "sliding_window", None)
-    kinds = getattr(config, "layer_types", None)
-
-    def mask(slides: bool) -> Tensor:
-        if not slides or window is None:
-            return _written(net, seen_RTT)
-        return _written(net, seen_RTT & (positions_RT[:, :, None] - positions_RT[:, None, :] < window))
-
-    return mask(slides=True) if kinds is None else {kind: mask(WINDOWS[kind]) for kind in set(kinds)}
-
-
-def _written(net: PreTrainedModel, seen_RTT: Tensor) -> Tensor:
-    """As the attention of `net` reads it: truth values, or for plain matrix products what is added to the scores."""
-    if net.config._attn_implementation == "sdpa":
-        return seen_RTT[:, None]
-    added = torch.zeros(seen_RTT.shape, dtype=net.dtype, device=net.device)
-    return added.masked_fill(~seen_RTT, torch.finfo(net.dtype).min)[:, None]
+def _apart(layout: Layout, positions_RT: Ids, branches_RT: Ids) -> tuple[Ids, Ids]:
+    """The places of all texts' tokens among the columns, and of all columns among the texts' tokens: see `Branches`."""
+    texts, width, longest = np.arange(len(layout.rows)), layout.ids_RT.shape[1], int(layout.lengths.max())
+    position_SL = np.broadcast_to(np.arange(longest), (len(texts), longest))
+    column_SL = layout.columns(np.repeat(texts, longest), position_SL.ravel()).reshape(position_SL.shape)
+    column_SL = np.where(position_SL < layout.lengths[:, None], column_SL, 0)
+    first_R = np.searchsorted(layout.rows, np.arange(len(layout.ids_RT)))
+    text_RT = first_R[:, None] + np.maximum(branches_RT - 1, 0)
+    return layout.rows[:, None] * width + column_SL, text_RT * longest + positions_RT
 
 
 def _inner(net: nn.Module) -> PreTrainedModel:

@@ -4,7 +4,8 @@ It is the network's own, up to rounding, with its weights, and takes less time f
 rotation have gradients written by hand: automatic ones go through memory more than twice as often, and on a processor
 a small model spends as long on that as on its products. And behind the last attention only the wanted positions go on:
 a prompt is read for its keys and values, nobody asks what its last layer thinks of it. Where a device has attention
-for texts of unlike length, rows are packed, too (`packed`).
+for texts of unlike length, rows are packed, too (`packed`); where texts share rows, they are attended to one by one
+(`branches`).
 
 Products are the network's own modules, with whatever wraps them, adapters among it. `states` says None, and the plain
 forward pass is to be taken, where something may have been put between the modules, where the weights are not float32 or
@@ -14,7 +15,7 @@ more, and within `plain`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -33,6 +34,7 @@ from transformers import (
 )
 
 from groma.models import packed
+from groma.models.branches import Branches, picked
 from groma.models.lean import FAMILY, dressed, whole_family, window_of
 
 log = logging.getLogger(__name__)
@@ -119,7 +121,8 @@ def states(net: nn.Module, rows: Tensor, columns: Tensor, inputs: dict[str, Any]
             _TOLD.add(net)
             log.info("%s takes its own forward pass: the one for learning does not know all of it", type(net).__name__)
         return None
-    if not _lone(inputs) or not _packs(net):
+    lone = inputs.get("attention_mask") is None and inputs.get("position_ids") is None  # each row one text, whole
+    if not lone or not _packs(net):
         return _padded(net, rows, columns, inputs)
     return _packed(net, packed.pack(inputs["input_ids"], rows, columns))
 
@@ -129,10 +132,16 @@ def _padded(net: Any, rows: Tensor, columns: Tensor, inputs: dict[str, Any]) -> 
     ids, positions = inputs["input_ids"], inputs.get("position_ids")
     if positions is None:
         positions = torch.arange(ids.shape[1], device=ids.device)[None]
-    masks = dict(zip(net.model.layers, _masks(net, inputs), strict=True))
+    given = inputs.get("attention_mask")
+    branches = given if given is not None and given.cheaper else None
+    masks = _masks(net, given, ids.shape[1]) if branches is None else _masks(net, None, branches.apart_SL.shape[1])
+    mask = dict(zip(net.model.layers, masks, strict=True))
 
-    def attend(block: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        return _attended(block.self_attn, query, key, value, masks[block])
+    def attend(block: Any, *told: Tensor) -> Tensor:
+        if branches is None:
+            return _attended(block.self_attn, told, mask[block])
+        apart = [picked(one, branches.apart_SL) for one in told]
+        return picked(_attended(block.self_attn, apart, mask[block]), branches.together_RT)
 
     return _through(net, ids, positions, attend, (rows, columns))
 
@@ -196,20 +205,18 @@ def _norms(block: Any) -> list[nn.Module]:
 
 def _known(inputs: dict[str, Any]) -> bool:
     """Whether that is all: no cache, no mask by tokens."""
-    masks = inputs.get("attention_mask")
-    masks = masks.values() if isinstance(masks, dict) else (masks,)
+    mask = inputs.get("attention_mask")
     plain = {"input_ids", "position_ids", "attention_mask", "use_cache"} >= set(inputs) and not inputs.get("use_cache")
-    return plain and all(mask is None or mask.ndim == 4 for mask in masks)
+    return plain and (mask is None or isinstance(mask, Branches))
 
 
-def _masks(whole: Any, inputs: dict[str, Any]) -> list[Mask]:
-    """Of each layer; as `shared.inputs` gives them, or causal, within the layer's window."""
-    given, tokens = inputs.get("attention_mask"), inputs["input_ids"].shape[1]
-    if isinstance(given, dict):
-        return [(given[kind], False) for kind in whole.config.layer_types]
-    windows = [window_of(block.self_attn) for block in whole.model.layers]
+def _masks(whole: Any, given: Branches | None, tokens: int) -> list[Mask]:
+    """Of each layer; as branches ask for, or causal, within the layer's window."""
     if given is not None:
-        return [(given, False) for _ in windows]
+        masks = given.masks(whole)
+        kinds = getattr(whole.config, "layer_types", None) or [""] * len(whole.model.layers)
+        return [(masks if isinstance(masks, Tensor) else masks[kind], False) for kind in kinds]
+    windows = [window_of(block.self_attn) for block in whole.model.layers]
     place = torch.arange(tokens, device=whole.device)
     back = place[:, None] - place
     slid = {window: ((back >= 0) & (back < window))[None, None] for window in set(windows) if 0 < window < tokens}
@@ -231,7 +238,8 @@ def _heads(attention: Any, told: Tensor, turn: tuple[Tensor, Tensor]) -> tuple[T
     return _Turned.apply(query, *turn), _Turned.apply(key, *turn), value
 
 
-def _attended(attention: Any, query: Tensor, key: Tensor, value: Tensor, mask: Mask) -> Tensor:
+def _attended(attention: Any, told: Sequence[Tensor], mask: Mask) -> Tensor:
+    query, key, value = told
     groups = attention.num_key_value_groups
     grouped = groups > 1 and (query.device.type == "cpu" or mask[0] is None)
     if groups > 1 and not grouped:  # the fast kernels of a GPU know no groups beside a mask
@@ -246,11 +254,6 @@ def _attended(attention: Any, query: Tensor, key: Tensor, value: Tensor, mask: M
 def _arithmetic(net: Any) -> torch.dtype:
     device = net.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else net.dtype
-
-
-def _lone(inputs: dict[str, Any]) -> bool:
-    """Whether every row is one text, from its first position on."""
-    return inputs.get("attention_mask") is None and inputs.get("position_ids") is None
 
 
 def _packs(net: Any) -> bool:
