@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from groma.formats.errors import BadConfig
-from groma.methods import dpo, sft
+from groma.methods import dpo, grpo, ppo, rloo, sft
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,11 @@ from groma.methods import dpo, sft
         (sft, {"lora_alpha": 16.0}, "no effect: lora_rank"),
         (sft, {"lora_targets": ["q_proj"]}, "no effect: lora_rank"),
         (sft, {"keep": "last"}, "no effect: evaluate_every"),
+        (ppo, {"epochs": 1, "cliprange": 0.1}, "cliprange 0.1 would have no effect: there is one update"),
+        (ppo, {"epochs": 1, "dual_clip": 3.0}, "dual_clip 3.0 would have no effect"),
+        (ppo, {"epochs": 1, "cliprange_value": None}, "cliprange_value None would have no effect"),
+        (rloo, {"samples": 2, "cliprange": 0.1}, "cliprange 0.1 would have no effect"),
+        (grpo, {"cliprange_high": 0.3}, "cliprange_high 0.3 would have no effect"),
         (dpo, {"beta": 0.0}, "above 0"),
         (dpo, {"label_smoothing": 0.5}, "[0, 0.5)"),
         (dpo, {"label_smoothing": 0.1, "loss_type": "hinge"}, "only sigmoid"),

@@ -257,7 +257,7 @@ class TestBandit:
         work = _bandit(payoffs)
         if method == "ppo":
             # Whitening would blow up what is left of the advantages as they go to zero.
-            options = {"epochs": 1, "whiten_advantages": False, "cliprange_value": None, "vf_coef": 1.0}
+            options = {"epochs": 1, "whiten_advantages": False, "vf_coef": 1.0}
             steps = ppo.train(model, work, ppo.Config(**shared, **options))
         elif method == "rloo":
             steps = rloo.train(model, work, rloo.Config(**shared, samples=128))

@@ -301,6 +301,14 @@ class TestLoud:
         assert all(map(torch.equal, good, weights(model)))
         assert not (tmp_path / "out").exists() and not state_of(tmp_path / "out").exists()
 
+    @pytest.mark.parametrize("more", [{}, {"lora_rank": 2}])
+    def test_kl_that_explodes_in_the_last_update_is_noticed(self, model: Model, more: dict[str, Any]) -> None:
+        before = weights(model)
+        config = ppo.Config(**options(learning_rate=3.0, max_steps=1, epochs=1, kl_limit=5.0, **more))
+        with pytest.raises(Diverged, match=r"(?s)last step's updates moved the policy by .* above kl_limit 5.0"):
+            list(ppo.train(model, WORK, config))
+        assert all(map(torch.equal, before, weights(model)))
+
     def test_a_second_divergence_is_kept_beside_the_first(
         self, tiny_model: Callable[..., Path], tmp_path: Path
     ) -> None:

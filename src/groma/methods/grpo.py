@@ -65,6 +65,7 @@ class Config(online_config.Config):
             ("cliprange_high", self.cliprange_high is None or self.cliprange_high > 0, "above 0, or None"),
             ("most_tokens", self.most_tokens is None or self.most_tokens >= 1, "at least 1, or None"),
         )
+        self.inert_at_first("cliprange", "cliprange_high")
         inert(self, "most_tokens", f"variant is {self.variant!r}", self.variant != "dr_grpo")
 
     @property

@@ -137,6 +137,8 @@ class Loop:
         if not all(math.isfinite(one) for one in told.values()):
             bad = ", ".join(f"{name} {value}" for name, value in told.items() if not math.isfinite(value))
             raise self._diverged(f"a metric of step {self.number + 1} is no number ({bad})")
+        if self.number + 1 == self.config.max_steps:
+            self._watch_last(rollout)
         self.coefficient = self.coefficient.after(told["objective/kl"], len(rollout.batch.traces))
         self.number += 1
         return told
@@ -193,11 +195,12 @@ class Loop:
             said = learned(self.net, part.rows, self.config, temperature=self.temperature, **also)
         return said.told.logprobs_N
 
-    def _told(self, earned: Earned) -> Tensor:
-        """Log-probabilities of all actions under the reference (tokens,), on the CPU."""
-        net = self.net if self.reference is None else self.reference
+    def _told(self, earned: Earned, policy: nn.Module | None = None) -> Tensor:
+        """Log-probabilities of all actions under the reference, or under `policy` (tokens,), on the CPU."""
+        alone = policy is None and self.reference is None
+        net = policy if policy is not None else self.net if self.reference is None else self.reference
         found = torch.zeros(len(earned.batch.old_N))
-        bare = adapters.without(net) if self.reference is None else nullcontext()
+        bare = adapters.without(net) if alone else nullcontext()
         with torch.no_grad(), bare, self.autocast():
             for part in self.dealing.parts(earned, range(len(earned.batch.traces))):
                 said = learned(net, part.rows, self.config, temperature=self.temperature)
@@ -236,6 +239,17 @@ class Loop:
                 f"KL to the reference is {kl:.1f} nats a reply at step {self.number + 1}, above kl_limit {limit}"
             )
         self.good = self.number, training.copies(self.trained)
+
+    def _watch_last(self, rollout: Rollout) -> None:
+        """Stop where the last update left the policy far from the one that drew: no later step would notice."""
+        limit, batch = self.config.kl_limit, rollout.batch
+        if limit is None:
+            return
+        moved = float(batch.sums(estimate(batch.old_N, self._told(rollout.earned, self.net), "k3")).mean())
+        if not moved <= limit:
+            raise self._diverged(
+                f"the last step's updates moved the policy by {moved:.1f} nats a reply, above kl_limit {limit}"
+            )
 
     def _diverged(self, what: str) -> Diverged:
         """The error, with the last good weights put back."""

@@ -89,6 +89,11 @@ class Config(options.Learning):
         inert(self, "kl_target", nothing, self.kl_coef == 0)
         inert(self, "kl_horizon", "kl_target is not set: the coefficient is fixed", self.kl_target is None)
 
+    def inert_at_first(self, *names: str) -> None:
+        """Refuse options of clipping where a batch is learned from once: the policy is still the one that drew it."""
+        for name in names:
+            inert(self, name, "there is one update a step", self.epochs * self.minibatches == 1)
+
     @property
     def critic_scale(self) -> float:
         """The critic's step size over the policy's."""

@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from groma.formats.errors import BadConfig
 from groma.methods import online_config, surrogate
 from groma.methods.advantages import gae, whiten
-from groma.methods.config import inert
 from groma.methods.dealing import Part
 from groma.methods.forward import read_before
 from groma.methods.online import Loop, Rollout, steps
@@ -78,7 +77,7 @@ class Config(online_config.Config):
             ("critic_learning_rate", self.critic_learning_rate is None or self.critic_learning_rate > 0, "above 0"),
             ("update_kl", self.update_kl is None or self.update_kl > 0, "above 0, or None"),
         )
-        inert(self, "update_kl", "there is one update a step", self.epochs * self.minibatches == 1)
+        self.inert_at_first("cliprange", "dual_clip", "cliprange_value", "update_kl")
 
     @property
     def critic_scale(self) -> float:

@@ -42,6 +42,7 @@ class Config(online_config.Config):
             ("samples", self.samples >= 2, "at least 2: a reply is compared with the others"),
             ("cliprange", 0 < self.cliprange < 1, "between 0 and 1"),
         )
+        self.inert_at_first("cliprange")
 
 
 def train(model: Model, work: Work, config: Config, state: State | None = None) -> Iterator[Step]:
