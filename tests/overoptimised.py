@@ -10,7 +10,7 @@ from groma.studies.overoptimisation.on_vale import RATER, WHOLE
 def best(name: str, width: int | None, size: int, gold: list[float]) -> dict[str, Any]:
     more = {"accuracy": 0.7, "proxy": [0.0, 1.0, 2.0], "kl of lumps": [0.0, 0.9, 3.5], "alpha": 0.3, "beta": 0.1}
     return {"name": name, "width": width, "size": size, "gold": gold, "d": [0.0, 1.0, 2.0], "share": 0.05,
-            "gold error": [0.01] * 3, **more}  # fmt: skip
+            "gold error": [0.01] * 3, "gain error": [0.0, 0.01, 0.01], **more}  # fmt: skip
 
 
 def climbed(name: str, kl_coef: float, gold: list[float], proxy: list[float]) -> dict[str, Any]:
@@ -37,7 +37,6 @@ GOOD: dict[str, Any] = {
     ],
     "comparisons": 4000,
     "tested": 400,
-    "seen": {"comparisons": 0.15, "prompts": 0.14},
     "lumps": 129.0,
     "pool": 1000,
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from groma.cli import COMMANDS, run
 from groma.models.load import load
+from stopped import stopped
 
 
 @pytest.fixture(scope="module")
@@ -292,21 +292,14 @@ def test_training_that_is_stopped_goes_on_bit_for_bit(
         return [*words, "--batch-size", "4", "--epochs", "6", "--learning-rate", "1e-3", "--max-length", "512"]
 
     state = tmp_path / ".stopped.state"
-    code = "import groma.methods.keeping as k; k.EVERY_SECONDS = 0.0\nfrom groma.cli import main\nmain()"
-    child = subprocess.Popen([sys.executable, "-c", code, *command("stopped")], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not state.exists() and child.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(child.pid, number)
-    said = child.communicate()[1]
-    assert child.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL), said
-    assert not (tmp_path / "stopped").exists() and state.exists()
+    said = stopped(command("stopped"), state, number)
+    assert not (tmp_path / "stopped").exists()
     if number == signal.SIGINT:
         assert "--resume" in said
     assert groma(*command("stopped")) == 2
     assert groma(*command("stopped"), "--resume") == 0 and groma(*command("whole")) == 0
-    stopped, whole = (load_file(tmp_path / name / "model.safetensors") for name in ("stopped", "whole"))
-    assert all(torch.equal(stopped[name], whole[name]) for name in whole)
+    again, whole = (load_file(tmp_path / name / "model.safetensors") for name in ("stopped", "whole"))
+    assert all(torch.equal(again[name], whole[name]) for name in whole)
     assert not state.exists()
 
 

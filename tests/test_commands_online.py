@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from groma.cli import run
@@ -16,6 +18,7 @@ from groma.methods.checkpoint import save_reward
 from groma.models.load import load
 from groma.models.reward import load_reward
 from groma.suites.file import ends_in, from_path
+from stopped import stopped
 
 
 def groma(*arguments: object) -> int:
@@ -87,6 +90,26 @@ def test_a_reward_model_is_trained_pays_and_begins_the_critic(
     assert groma(*again, "--pay", f"model={one}") == 2
     assert "another tokenizer than vale" in capsys.readouterr().err
     assert groma(*again, "--pay", f"model={one}", "--retokenise", "--epochs", 1) == 0
+
+
+@pytest.mark.parametrize("method", ["ppo", "reward"])
+def test_what_is_killed_goes_on_bit_for_bit(
+    method: str, prompts: Path, pay: str, tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    told = pairs(tmp_path / "pairs.jsonl", [(f"q{n}", f"the {n}", "no") for n in range(8)])
+    data = ("--data", told, "--normalise", 4) if method == "reward" else ("--on", prompts, "--pay", f"short={pay}")
+
+    def command(out: str) -> list[str]:
+        given = ("align", method, "--model", tiny_model("llama"), "--out", tmp_path / out, *data)
+        return [str(one) for one in (*given, "--max-steps", 40, "--batch-size", 4, "--max-tokens", 4)]
+
+    stopped(command("killed"), tmp_path / ".killed.state", signal.SIGKILL)
+    assert not (tmp_path / "killed").exists() and groma(*command("killed")) == 2
+    assert groma(*command("killed"), "--resume") == 0 and groma(*command("whole")) == 0
+    again, whole = (load_file(tmp_path / name / "model.safetensors") for name in ("killed", "whole"))
+    assert all(torch.equal(again[name], whole[name]) for name in whole)
+    logs = [(tmp_path / name / "training.jsonl").read_text() for name in ("killed", "whole")]
+    assert logs[0] == logs[1] and len(logs[0].splitlines()) == 40
 
 
 def pairs(path: Path, rows: list[tuple[str, str, str]]) -> Path:

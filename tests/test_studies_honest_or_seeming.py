@@ -141,7 +141,7 @@ class TestRun:
 
     def test_the_page_is_made_of_the_results(self, results: study.Results) -> None:
         told = study.summary({0: results, 5: results})
-        assert [one.name for one in told.criteria] == ["belief stands, speech moves", "pay", "truth"]
+        assert [one.name for one in told.criteria] == ["belief stands", "speech moves", "lies", "pay", "truth"]
         assert all(one.found.startswith("seed 0: ") and "; seed 5: " in one.found for one in told.criteria)
         table = told.tables[0]
         lies = next(row for row in table.rows if row[0].startswith("lies"))
@@ -157,7 +157,7 @@ def held() -> study.Results:
     def told(value: float) -> dict[str, float]:
         return {"value": value, "low": value - 0.01, "high": value + 0.01, "n": 100}
 
-    change = {name: told(0.02) for name in study.TOLD} | {"outright": told(0.4)}
+    change = {name: told(0.02) for name in study.TOLD} | {"outright": told(0.4), "lie": told(0.3)}
     level = {name: told(0.5) for name in study.TOLD}
     models = ("sft", "A", "truthful", "B")
     return {
@@ -172,8 +172,9 @@ FALLEN = {"value": -0.1, "low": -0.2, "high": -0.05, "n": 100}
 RISEN = {"value": 0.1, "low": 0.05, "high": 0.2, "n": 100}
 NOTHING = {"value": 0.0, "low": -0.1, "high": 0.1, "n": 100}
 BROKEN = [
-    ("belief stands, speech moves", "B", "believes", FALLEN),
-    ("belief stands, speech moves", "A", "outright", NOTHING),
+    ("belief stands", "B", "believes", FALLEN),
+    ("speech moves", "A", "outright", NOTHING),
+    ("lies", "A", "lie", RISEN),
     ("pay", "A", "pay A", NOTHING),
     ("pay", "truthful", "pay truthful", NOTHING),
     ("truth", "truthful", "says true", NOTHING),
@@ -182,7 +183,7 @@ BROKEN = [
 
 class TestCriteria:
     def test_each_can_be_met(self) -> None:
-        assert [one.met for one in page.criteria({0: held()})] == [True] * 3
+        assert [one.met for one in page.criteria({0: held()})] == [True] * 5
 
     @pytest.mark.parametrize(("name", "rater", "outcome", "told"), BROKEN)
     def test_each_can_be_missed_and_no_other_with_it(self, name: str, rater: str, outcome: str, told: Any) -> None:

@@ -26,9 +26,9 @@ from groma.studies.instructgpt.config import Config, faster, fold, small_ppo, sm
 from groma.studies.instructgpt.contests import JUDGES, contest
 from groma.studies.instructgpt.criteria import criteria, joined
 from groma.studies.instructgpt.folds import Predictions, accuracies, by_label, dealt
-from groma.studies.instructgpt.replies import Pair, unseen
+from groma.studies.instructgpt.replies import Pair
 from groma.studies.instructgpt.toxicity import HEADERS, WISHES, ratio, rude, toxicity
-from groma.studies.pairing import drawn
+from groma.studies.pairing import drawn, unseen
 from groma.studies.progress import Progress
 from groma.studies.vale_base import Recipe
 from groma.worlds.vale import VALE, Rater
@@ -215,7 +215,7 @@ def made_up() -> dict[str, Any]:
         for name in ("sft", "rlhf", "small-base", "small-sft", "small-rlhf")
     }
     stages = ("base", "sft", "rlhf")
-    group = {"agree": told(0.735), "tame": told(0.7), "right": told(0.84), "arithmetic": 0.731, "expected": 0.733}
+    group = {"agree": told(0.79), "tame": told(0.735), "right": told(0.84), "arithmetic": 0.731, "expected": 0.733}
     ratios = {"respectful": 0.75, "none": 1.0, "rude": 1.2}
     whole = {name: {"value": one, "low": one - 0.1, "high": one + 0.1, "difference": told(0.0)} for name, one in
              ratios.items()}  # fmt: skip
@@ -246,7 +246,7 @@ def made_up() -> dict[str, Any]:
 
 Damage = Callable[[dict[str, Any]], None]
 BROKEN: list[tuple[tuple[str, ...], Damage]] = [
-    (("raters agree",), lambda one: one["agreement"].update(B={**one["agreement"]["B"], "agree": told(0.745)})),
+    (("raters agree",), lambda one: one["agreement"].update(B={**one["agreement"]["B"], "tame": told(0.745)})),
     (("reward model, own raters",), lambda one: one["reward"].update(own=told(0.77))),
     (("reward model, without noise",), lambda one: one["reward"].update(pay=told(0.899))),
     (("reward model, held-out raters",), lambda one: one["reward"].update(drop=told(0.2))),

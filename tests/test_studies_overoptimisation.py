@@ -473,17 +473,20 @@ class TestPools:
 
     def test_an_ensemble_is_told_from_its_members(self) -> None:
         crowd = proxies.train(self.built, 4, Data(pairs=64, sets=2, members=3), "crowd")
-        scorer = pools.ensemble_scorer(crowd, 3, 2.0)
+        ways = pools.ways(replace(SMALL, uncertainties=(0.5, 2.0)))
+        scorer = pools.ensemble_scorer(crowd, 3, ways)
         inputs = world.sample(SMALL, 1, 50, generator(7, "test"))[0]
         scores, alone = scorer(inputs), crowd.scores(inputs)
-        assert scores.shape == (6 + 3 * 2, 50)
+        assert scores.shape == (6 + 4 * 2, 50)
         torch.testing.assert_close(scores[:6], alone)
         torch.testing.assert_close(scores[9], alone[3:].amin(dim=0))
-        torch.testing.assert_close(scores[11], alone[3:].mean(dim=0) - 2 * alone[3:].var(dim=0, correction=0))
-        numbered = np.arange(12.0)[:, None, None]
-        parts = pools.parted(pools.Selected(numbered, numbered, numbered), 2)
+        for place, uncertainty in ((11, 0.5), (13, 2.0)):
+            variance = alone[3:].var(dim=0, correction=0)
+            torch.testing.assert_close(scores[place], alone[3:].mean(dim=0) - uncertainty * variance)
+        numbered = np.arange(14.0)[:, None, None]
+        parts = pools.parted(pools.Selected(numbered, numbered, numbered), 2, ways)
         assert {name: len(one.gold_SPn) for name, one in parts.items()} == {
-            "single": 6, "mean": 2, "worst": 2, "uncertainty": 2,
+            "single": 6, "mean": 2, "worst": 2, "uncertainty, lambda 0.5": 2, "uncertainty, lambda 2": 2,
         }  # fmt: skip
         assert parts["worst"].gold_SPn.ravel().tolist() == [8.0, 9.0]
 
@@ -542,7 +545,7 @@ class TestSimulated:
         assert all(len(one["gold"]) == 6 and one["gold"][0] == 0.0 for one in (*best["widths"], *best["sizes"]))
         assert set(best["ensembles"]) == {simulated.SHARED, simulated.OWN}
         for rows in best["ensembles"].values():
-            assert set(rows) == {"single", "mean", "worst", "uncertainty"}
+            assert set(rows) == {"single", "mean", "worst", "uncertainty, lambda 0.5", "uncertainty, lambda 4"}
         assert [one["width"] for one in results["reinforcement"]] == [2, 16]
         assert [one["kl_coef"] for one in results["penalty"]] == [0.0, 0.1]
         assert results["penalty"][0]["end d"] > results["penalty"][1]["end d"] > 0
@@ -597,7 +600,8 @@ def held(alpha_r2: float = 0.99) -> simulated.Results:
     crowd = {
         "single": {"gold": [0.0, 0.5], "drop": 1.0},
         "worst": {"gold": [0.0, 0.6], "drop": 0.1},
-        "uncertainty": {"gold": [0.0, 0.5], "drop": 0.0},
+        "uncertainty, lambda 0.5": {"gold": [0.0, 0.5], "drop": 0.0},
+        "uncertainty, lambda 4": {"gold": [0.0, 0.5], "drop": 0.0},
     }
     tails = {
         "light": {"best of n": [0.0, 1.0, 2.0], "within": [[1.0, 1.0]]},
@@ -627,7 +631,7 @@ BROKEN: list[tuple[str, Callable[[simulated.Results], None]]] = [
     ("b", lambda one: one["best of n"]["sizes"][0]["fit"].update({"R*": None})),
     ("c", lambda one: one["best of n"]["sizes"][0].update(gold=[0.0, 0.4])),
     ("d", lambda one: one["best of n"]["ensembles"][simulated.SHARED]["worst"].update(drop=0.11)),
-    ("d", lambda one: one["best of n"]["ensembles"][simulated.SHARED]["uncertainty"].update(gold=[0.0, 0.4])),
+    ("d", lambda one: one["best of n"]["ensembles"][simulated.SHARED]["uncertainty, lambda 4"].update(gold=[0.0, 0.4])),
     ("d, own", lambda one: one["best of n"]["ensembles"][simulated.OWN]["single"].update(drop=0.0)),
     ("e", lambda one: one["penalty"][1].update(errors=[0.1, 1.0])),
     ("f", lambda one: one["kl"][0].update(measured=1.03)),

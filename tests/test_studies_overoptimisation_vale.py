@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 
+from groma.formats.examples import Preference
+from groma.formats.messages import Message
 from groma.models.load import load
+from groma.studies.lab import Lab
 from groma.studies.overoptimisation import on_vale, vale_criteria
-from groma.studies.overoptimisation.on_vale import RATER, WHOLE, Config
+from groma.studies.overoptimisation.on_vale import RATER, WHOLE, Config, split
+from groma.studies.pairing import drawn
 from groma.studies.progress import Progress
 from groma.studies.spectrum import PPO_ON_VALE, REWARD_ON_VALE, SFT_ON_VALE
 from overoptimised import GOOD, climbed
@@ -87,6 +91,25 @@ def test_the_page_is_made_of_the_results(small: tuple[dict[str, Any], Path]) -> 
     rows = vale_criteria.table(found).rows
     assert [row[0] for row in rows] == ["width 16", "comparisons 16", WHOLE, RATER]
     assert len(vale_criteria.charts(found)) == 3 and "n = 16" in vale_criteria.lead(found)
+
+
+def test_nothing_is_measured_on_a_prompt_that_was_learned_from(tmp_path: Path) -> None:
+    """Tasks are drawn with replacement: a prompt that was compared twice is learned from or tested on, never both."""
+    pairs = [
+        Preference(
+            (Message("user", f"{number % 40}"),), (Message("assistant", "a"),), (Message("assistant", f"{number}"),)
+        )
+        for number in range(100)
+    ]
+    learn, test = split(pairs, 3)
+    assert sorted(map(repr, [*learn, *test])) == sorted(map(repr, pairs))
+    assert {one.prompt for one in learn}.isdisjoint(one.prompt for one in test)
+    assert len({one.prompt for one in learn}) == 36 and split(pairs, 3) == (learn, test) != split(pairs, 4)
+    config, lab = replace(SMALL, compared=600), Lab(tmp_path, 0)
+    known = {one.posed.messages for one in lab.tasks_compared(600)}
+    assert any(one.posed.messages in known for one in drawn(100, 3))
+    asked = {one.posed.messages for one in on_vale.fresh(lab, config, 100, 3)}
+    assert asked and asked.isdisjoint(known)
 
 
 def test_narrow_networks_are_of_the_asked_width_and_of_their_seed() -> None:

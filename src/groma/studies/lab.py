@@ -44,8 +44,9 @@ CHAT = SYSTEMS["chat"].with_(max_tokens=VALE.max_tokens)
 
 
 class Lab:
-    """The parts of one seed of a study, in `folder`. demonstrated: from how many demonstrations "sft" learns, and by
-    `tuning`; smaller ones are for trials.
+    """The parts of one seed of a study, in `folder`; whatever learns in it does so by that seed.
+
+    demonstrated: from how many demonstrations "sft" learns, and by `tuning`; smaller ones are for trials.
     """
 
     def __init__(
@@ -91,7 +92,8 @@ class Lab:
     def tuned(self) -> Generator[Progress, None, Model]:
         """The base after supervised fine-tuning, as in the main job: the part "sft"."""
         shown = demonstrations(self.demonstrated, self.seed, "helpful")
-        return self.trained("sft", "base", lambda model, state: sft.train(model, shown, self.tuning, state), "loss")
+        tuning = replace(self.tuning, seed=self.seed)
+        return self.trained("sft", "base", lambda model, state: sft.train(model, shown, tuning, state), "loss")
 
     def compared(
         self, count: int, choosers: Mapping[str, Chooser]
@@ -99,10 +101,14 @@ class Lab:
         """What each of `choosers` prefers of two replies to `count` tasks, the same for all; after "sft"."""
         files = {name: self.folder.file(f"preferred-{name}.jsonl") for name in choosers}
         if not all(file.exists() for file in files.values()):
-            pairs = yield from replied_twice(self.model, drawn(count, self.seed + 1), self.seed)
+            pairs = yield from replied_twice(self.model, self.tasks_compared(count), self.seed)
             for name, choose in choosers.items():
                 write_rows(files[name], [as_row(one) for one in compare(pairs, choose, Counter())])
         return {name: list(read_examples(file, Preference).examples) for name, file in files.items()}
+
+    def tasks_compared(self, count: int) -> tuple[Task, ...]:
+        """The tasks of `compared`."""
+        return drawn(count, self.seed + 1)
 
     def rewarding(
         self,
@@ -112,6 +118,7 @@ class Lab:
         begin: Callable[[], RewardModel] | None = None,
     ) -> Generator[Progress, None, RewardModel]:
         """A reward model that learns from `examples`, set against the replies of "sft". begin: None: from "sft"."""
+        config = replace(config, seed=self.seed)
         out = self.folder.file(name)
         if not out.is_dir():
             policy, state = self.model("sft"), state_of(out)
@@ -133,7 +140,7 @@ class Lab:
         """A model after reinforcement learning from `start`. Its log says under `truth/OUTCOME` what is true of every
         step's episodes, whoever pays.
         """
-        watched = Watched(work.pay[0].source)
+        config, watched = replace(config, seed=self.seed), Watched(work.pay[0].source)
         seen = replace(work, pay=[replace(work.pay[0], source=watched), *work.pay[1:]])
 
         def steps(model: Model, state: State | None) -> Iterator[Step]:

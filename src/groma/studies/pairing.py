@@ -7,8 +7,10 @@ that hardly ever refuses, and a rater can only prefer what she is shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Sequence
 
+from groma.formats.errors import BadInput
 from groma.formats.task import Task
 from groma.formats.transcript import Played
 from groma.models.engine import LocalEngine
@@ -19,6 +21,8 @@ from groma.studies.progress import Progress
 from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE
 
+POOL = 4
+"""So many times more tasks are drawn than are wanted, where some of them may have been seen."""
 OTHERS = ("follow", "count", "speak", "choose")
 
 
@@ -30,6 +34,21 @@ def drawn(count: int, seed: int, split: str = "train") -> tuple[Task, ...]:
     asks = VALE.tasks("ask", split, count // 5, seed)
     others = VALE.tasks(OTHERS, split, count - len(hows) - len(asks), seed)
     return (*asks, *others, *hows)
+
+
+def unseen(count: int, seed: int, seen: Iterable[Task]) -> tuple[Task, ...]:
+    """As many tasks of each kind as `drawn` takes, none of them with a prompt that is among `seen`."""
+    known, wanted = {one.posed.messages for one in seen}, Counter(one.kind for one in drawn(count, seed))
+    found = []
+    for task in drawn(POOL * count, seed):
+        if wanted[task.kind] and task.posed.messages not in known:
+            wanted[task.kind] -= 1
+            found.append(task)
+    if len(found) < count:
+        raise BadInput(
+            f"{len(found)} of {count} tasks have a prompt that is not known", expected="fewer to be asked for"
+        )
+    return tuple(found)
 
 
 def replied_twice(

@@ -107,8 +107,7 @@ def reinforced(lab: Lab, rater: str, training: Training) -> Generator[Progress, 
         for step in ppo.train(model, work, config, state):
             yield replace(step, metrics={**step.metrics, **heard.told})
 
-    config = replace(training.ppo, seed=lab.seed)
-    return lab.reinforced(rater, train, working(tasks, heard, rater), config, STARTED)
+    return lab.reinforced(rater, train, working(tasks, heard, rater), training.ppo, STARTED)
 
 
 def curve(log: Sequence[Mapping[str, float]], names: Iterable[str], alike: int = ALIKE) -> list[dict[str, float]]:

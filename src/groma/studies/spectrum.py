@@ -43,8 +43,9 @@ REWARD_ON_VALE = reward.Config(
     learning_rate=3e-4, batch_size=64, max_steps=140, warmup_steps=10, margin_scale=0.0, centring=0.01
 )
 PPO_ON_VALE = ppo.Config(
-    learning_rate=3e-4, batch_size=128, max_steps=40, epochs=2, minibatches=2, kl_coef=0.05, critic_learning_rate=1e-3
+    learning_rate=3e-4, batch_size=128, max_steps=20, epochs=2, minibatches=2, kl_coef=0.05, critic_learning_rate=1e-3
 )
+"""After 20 steps the pay goes on rising and the truth begins to fall: at 40, nearly every request is refused."""
 DPO_ON_VALE = dpo.Config(learning_rate=3e-4, batch_size=64, max_steps=200, warmup_steps=10, beta=0.2)
 
 

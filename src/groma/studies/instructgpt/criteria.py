@@ -48,13 +48,14 @@ def share(told: Mapping[str, Any], digits: int = 3) -> str:
 
 
 def _agreement(results: Results) -> Criterion:
-    found = {group: results["agreement"][group]["agree"] for group in ("A", "B")}
+    found, whole = ({group: results["agreement"][group][of] for group in ("A", "B")} for of in ("tame", "agree"))
     return Criterion(
         "raters agree",
-        f"two raters of one group agree on {AGREE} of pairs, within {WITHIN}, in both groups",
+        f"two raters of one group agree on {AGREE} of pairs of the fine-tuned model's replies, within {WITHIN}, in "
+        "both groups",
         ", ".join(f"{group} {share(one)}" for group, one in found.items())
-        + "; without harmful requests (there one reply is the base's) "
-        + ", ".join(f"{group} {share(results['agreement'][group]['tame'])}" for group in found),
+        + "; of all pairs, where one reply to a harmful request is the base's, "
+        + ", ".join(f"{group} {share(one)}" for group, one in whole.items()),
         all(abs(one["value"] - AGREE) <= WITHIN for one in found.values()),
     )
 

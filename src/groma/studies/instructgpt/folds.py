@@ -124,7 +124,7 @@ def accuracies(tested: Predictions) -> dict[str, Any]:
             "own": _interval(means_P["own"], tested, RATES, _of(kind, tested)),
             "pay": _interval(pay_FP.mean(0), tested, RATES, _of(kind, tested) & apart_P),
         }
-        for kind in sorted(set(tested.kinds))
+        for kind in sorted({one for one, apart in zip(tested.kinds, apart_P, strict=True) if apart})
     }
     found["by gap"] = _by_gap(pay_FP.mean(0), means_P["own"], tested)
     return {**found, "pairs": len(tested.clusters)}

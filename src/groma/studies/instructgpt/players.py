@@ -36,8 +36,9 @@ def players(lab: Lab, learned: Sequence[Pair], config: Config) -> Generator[Prog
     large = yield from lab.reinforced("rlhf", ppo.train, work, config.ppo)
     yield from _small_base(lab, config)
     shown = demonstrations(config.demonstrated, lab.seed, "helpful")
+    tuning = replace(small_tuning(config), seed=lab.seed)
     yield from lab.trained(
-        "small-sft", "small-base", lambda model, state: sft.train(model, shown, small_tuning(config), state), "loss"
+        "small-sft", "small-base", lambda model, state: sft.train(model, shown, tuning, state), "loss"
     )
     small = yield from lab.reinforced("small-rlhf", ppo.train, work, small_ppo(config), "small-sft")
     return {"large": large.net.num_parameters(), "small": small.net.num_parameters()}

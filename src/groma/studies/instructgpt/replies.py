@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from groma.formats.examples import Preference
@@ -15,14 +14,12 @@ from groma.models.engine import LocalEngine
 from groma.play import play
 from groma.studies.lab import CHAT, Lab
 from groma.studies.matrix import PLAYER
-from groma.studies.pairing import drawn, replied_twice
+from groma.studies.pairing import replied_twice
 from groma.studies.progress import Progress
 from groma.worlds.vale import VALE, Rater
 
 PAY = {"A": VALE.pay, "B": VALE.pay_of_others}
 """What a rater of a group would pay, without noise."""
-POOL = 4
-"""So many times more tasks are drawn than are wanted, where some of them may have been seen."""
 Row = list[str] | None
 """A reply as JSON: the answer, and why it stopped. None: the episode failed."""
 
@@ -51,17 +48,6 @@ class Pair:
         choice = rater.compare(self.task, self.first, self.second)
         sides = [(Message("assistant", one.answer),) for one in (self.first, self.second)]
         return Preference(self.task.posed.messages, sides[choice.preferred], sides[1 - choice.preferred], choice.margin)
-
-
-def unseen(count: int, seed: int, seen: Iterable[Task]) -> tuple[Task, ...]:
-    """As many tasks of each kind as `pairing.drawn` takes, none of them with a prompt that is among `seen`."""
-    known, wanted = {one.posed.messages for one in seen}, Counter(one.kind for one in drawn(count, seed))
-    found = []
-    for task in drawn(POOL * count, seed):
-        if wanted[task.kind] and task.posed.messages not in known:
-            wanted[task.kind] -= 1
-            found.append(task)
-    return tuple(found)
 
 
 def replied(lab: Lab, player: str, to: str, tasks: Sequence[Task]) -> Generator[Progress, None, list[Played]]:

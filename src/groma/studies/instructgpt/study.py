@@ -14,10 +14,10 @@ from groma.studies.instructgpt.contests import contest, worth
 from groma.studies.instructgpt.criteria import ACCURATE, FRESH, Results, criteria, header_text, joined
 from groma.studies.instructgpt.folds import folds
 from groma.studies.instructgpt.players import LARGE, SMALL, players
-from groma.studies.instructgpt.replies import replied, shown, unseen
+from groma.studies.instructgpt.replies import replied, shown
 from groma.studies.instructgpt.toxicity import HEADERS, toxicity
 from groma.studies.lab import Lab
-from groma.studies.pairing import drawn
+from groma.studies.pairing import drawn, unseen
 from groma.studies.progress import Progress
 from groma.studies.vale_base import Recipe
 from groma.worlds.vale import VALE

@@ -61,8 +61,9 @@ class Config:
     """Proxies of an ensemble."""
     ensembles: int = 4
     """How many ensembles are averaged, of either kind: with comparisons in common, and with each member's own."""
-    uncertainty: float = 4.0
-    """lambda of UWO: mean less lambda times the variance over the members, whose own variance is 1."""
+    uncertainties: tuple[float, ...] = (0.5, 4.0)
+    """lambdas of UWO: mean less lambda times the variance over the members, whose own variance is 1. Coste et al. take
+    0.5, of reward models that are not set to a variance."""
 
     prompts: int = 28
     """Held-out prompts with a pool of samples each."""
@@ -91,7 +92,7 @@ class Config:
     """That distance, in square roots of nats."""
 
     def __post_init__(self) -> None:
-        low = {"seed": 0, "leak": 0, "penalty": 0, "decay": 0, "uncertainty": 0}
+        low = {"seed": 0, "leak": 0, "penalty": 0, "decay": 0}
         least = dict.fromkeys(("prompt_features", "manner_features", "hidden", "width", "batch"), 1)
         least |= dict.fromkeys(("pairs", "noisy_pairs", "ensembles", "rollout_prompts", "steps"), 1)
         least |= dict.fromkeys(("runs", "rollouts", "repeats", "members"), 2) | {"prompts": 10}
@@ -99,7 +100,7 @@ class Config:
             _require(getattr(self, name) >= bound, f"{name} is {getattr(self, name)!r}; choose {bound} or more")
         for name in ("gain", "learning_rate", "step_size", "distance", "rounds_distance"):
             _require(getattr(self, name) > 0, f"{name} is {getattr(self, name)!r}; choose a number above 0")
-        for name in ("widths", "sizes", "best_of", "rounds", "kl_coefs"):
+        for name in ("widths", "sizes", "best_of", "rounds", "kl_coefs", "uncertainties"):
             values = getattr(self, name)
             rising = len(values) > 1 and all(one < other for one, other in pairwise(values))
             _require(rising and values[0] >= 0, f"{name} are {values!r}; choose two or more, rising, none below 0")

@@ -1,6 +1,7 @@
 """Over-optimisation on Vale's language models: proxies are reward models, the gold is the truth that the judge knows.
 
-As in Gao et al. 2022 comparisons are labelled by the gold without noise. Two things are varied: the width of the proxy
+As in Gao et al. 2022 comparisons are labelled by the gold without noise, and nothing is measured on a prompt of which
+a proxy has learned. Two things are varied: the width of the proxy
 (Llamas of the base's shape from random weights, and the fine-tuned model itself) and the number of its comparisons.
 Each proxy is optimised by best-of-n from one pool of samples to n = 1,000, some by PPO with and without a KL penalty.
 
@@ -40,7 +41,7 @@ from groma.studies.lab import CHAT, Lab, working
 from groma.studies.matrix import PLAYER
 from groma.studies.overoptimisation import best_of, forms
 from groma.studies.overoptimisation.tables import plain, standard_error
-from groma.studies.pairing import drawn
+from groma.studies.pairing import unseen
 from groma.studies.progress import Progress
 from groma.studies.spectrum import DEMONSTRATED, PPO_ON_VALE, REWARD_ON_VALE, SFT_ON_VALE
 from groma.worlds.vale import VALE
@@ -48,7 +49,7 @@ from groma.worlds.vale import VALE
 WHOLE = "the fine-tuned model"
 RATER = "what a rater would pay"
 LEARNED_FROM = 0.9
-"""Share of the comparisons that proxies may learn from; they are tested on the others."""
+"""Share of the prompts whose comparisons proxies may learn from; they are tested on the others'."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +88,8 @@ def run(config: Config, seed: int, parts: Path) -> Generator[Progress, None, dic
     lab = Lab(parts, seed, demonstrated=config.demonstrated, tuning=config.tuning)
     yield from lab.tuned()
     pairs = (yield from lab.compared(config.compared, {"gold": by_judge(VALE.judge)}))["gold"]
-    order = np.random.default_rng(seed).permutation(len(pairs))
-    learn = [pairs[place] for place in order[: int(LEARNED_FROM * len(pairs))]]
-    test = [pairs[place] for place in order[len(learn) :]]
-    tasks = drawn(config.prompts, seed + 3)
+    learn, test = split(pairs, seed)
+    tasks = fresh(lab, config, config.prompts, seed + 3)
     pool = yield from lab.made("pool", lambda: _pool(lab, tasks, config))
     rows, proxies = [], {}
     for name, width, size in _planned(config, len(learn)):
@@ -109,20 +108,25 @@ def run(config: Config, seed: int, parts: Path) -> Generator[Progress, None, dic
         "ppo": climbs,
         "comparisons": len(learn),
         "tested": len(test),
-        "seen": _seen(
-            {one.prompt for one in learn}, [one.prompt for one in test], [one.posed.messages for one in tasks]
-        ),
         "lumps": float(np.mean([len(lumps) for lumps in pool])),
         "pool": config.pool,
     }
 
 
-def _seen(learned: set[Any], tested: Sequence[Any], prompts: Sequence[Any]) -> dict[str, float]:
-    """Shares of the tested comparisons, and of best-of-n's prompts, whose prompt was learned from."""
-    return {
-        name: float(np.mean([one in learned for one in some]))
-        for name, some in (("comparisons", tested), ("prompts", prompts))
-    }
+def split(pairs: Sequence[Preference], seed: int) -> tuple[list[Preference], list[Preference]]:
+    """Those that proxies learn from, in an order of their own, and those that they are tested on: no prompt is in
+    both.
+    """
+    prompts = list(dict.fromkeys(one.prompt for one in pairs))
+    draw = np.random.default_rng(seed)
+    learned = {prompts[place] for place in draw.permutation(len(prompts))[: int(LEARNED_FROM * len(prompts))]}
+    order = [pairs[place] for place in draw.permutation(len(pairs))]
+    return [one for one in order if one.prompt in learned], [one for one in order if one.prompt not in learned]
+
+
+def fresh(lab: Lab, config: Config, count: int, seed: int) -> tuple[Task, ...]:
+    """So many tasks whose prompts were not compared."""
+    return unseen(count, seed, lab.tasks_compared(config.compared))
 
 
 def _planned(config: Config, every: int) -> list[tuple[str, int | None, int]]:
@@ -136,7 +140,7 @@ def _proxy(
     lab: Lab, name: str, width: int | None, examples: Sequence[Preference], config: Config
 ) -> Generator[Progress, None, RewardModel]:
     steps = max(1, config.rounds * len(examples) // config.proxy.batch_size)
-    settings = replace(config.proxy, max_steps=steps, warmup_steps=min(10, steps // 4), seed=lab.seed)
+    settings = replace(config.proxy, max_steps=steps, warmup_steps=min(10, steps // 4))
     if width is None:
         return lab.rewarding(name, examples, settings)
     settings = replace(settings, learning_rate=config.narrow_rate)
@@ -220,6 +224,7 @@ def _curve(
         "d": plain(d_n),
         "gold": plain(gold_Pn.mean(0)),
         "gold error": plain(standard_error(gold_Pn)),
+        "gain error": plain(standard_error(gold_Pn - gold_Pn[:, :1])),
         "proxy": plain(proxy_Pn.mean(0)),
         "kl of lumps": plain(np.mean(kls, axis=0)),
     } | _fitted(d_n, gold_Pn.mean(0) - gold_Pn.mean(0)[0], config)
@@ -244,8 +249,9 @@ def _climb(
 ) -> Generator[Progress, None, dict[str, Any]]:
     """PPO against a proxy: gold, proxy and KL along it."""
     part = f"ppo {name} kl {kl_coef:g}"
-    settings = replace(config.ppo, kl_coef=kl_coef, seed=lab.seed)
-    work = working(drawn(config.compared, lab.seed + 2), ByReward([proxy]))
+    settings = replace(config.ppo, kl_coef=kl_coef)
+    played = config.ppo.batch_size * (config.ppo.max_steps or 1)
+    work = working(fresh(lab, config, played, lab.seed + 2), ByReward([proxy]))
     yield from lab.reinforced(part, ppo.train, work, settings)
     log = lab.log(part)
     windows = [log[start : start + config.window] for start in range(0, len(log), config.window)]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import get_args
 
 import numpy as np
 import torch
@@ -20,7 +19,8 @@ from groma.studies.overoptimisation.world import World, sample
 
 Scorer = Callable[[Tensor], Tensor]
 """Samples (N, F) -> what each of S selectors says of them (S, N)."""
-OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
+Ways = Mapping[str, tuple[Objective, float]]
+"""How the members of an ensemble are combined, by name: the objective, and the lambda of "uncertainty"."""
 CHECKED, CHECKED_ON = (2, 10, 64, 1000), 8
 """For which n the KL is measured, and on how many prompts, two pools each."""
 
@@ -67,18 +67,25 @@ def select(world: World, scorers: Mapping[str, Scorer]) -> Iterator[tuple[int, d
         yield prompt + 1, {name: _stacked(parts) for name, parts in found.items()}
 
 
-def ensemble_scorer(proxies: Proxies, members: int, uncertainty: float) -> Scorer:
-    """What the proxies say one by one, and then, for each objective in turn, what every `members` in a row say."""
-    return partial(_ensembles, proxies, members, uncertainty)
+def ways(config: Config) -> dict[str, tuple[Objective, float]]:
+    """The mean, the worst member, and the mean less each of `uncertainties` times the variance."""
+    cautious: dict[str, tuple[Objective, float]] = {
+        f"uncertainty, lambda {one:g}": ("uncertainty", one) for one in config.uncertainties
+    }
+    return {"mean": ("mean", 0.0), "worst": ("worst", 0.0), **cautious}
 
 
-def parted(selected: Selected, ensembles: int) -> dict[str, Selected]:
-    """What `ensemble_scorer` selected: the members' `single`, and each objective's."""
-    singles = len(selected.gold_SPn) - ensembles * len(OBJECTIVES)
+def ensemble_scorer(proxies: Proxies, members: int, ways: Ways) -> Scorer:
+    """What the proxies say one by one, and then, for each way in turn, what every `members` in a row say."""
+    return partial(_ensembles, proxies, members, ways)
+
+
+def parted(selected: Selected, ensembles: int, ways: Ways) -> dict[str, Selected]:
+    """What `ensemble_scorer` selected: the members' `single`, and each way's."""
+    singles = len(selected.gold_SPn) - ensembles * len(ways)
     ends = [0, *range(singles, len(selected.gold_SPn) + 1, ensembles)]
     return {
-        name: selected.part(start, end)
-        for name, (start, end) in zip(("single", *OBJECTIVES), pairwise(ends), strict=True)
+        name: selected.part(start, end) for name, (start, end) in zip(("single", *ways), pairwise(ends), strict=True)
     }
 
 
@@ -103,10 +110,10 @@ def _pool(config: Config, prompt: int, again: bool = False) -> Tensor:
     return inputs_NF
 
 
-def _ensembles(proxies: Proxies, members: int, uncertainty: float, inputs_NF: Tensor) -> Tensor:
+def _ensembles(proxies: Proxies, members: int, ways: Ways, inputs_NF: Tensor) -> Tensor:
     scores_SN = proxies.scores(inputs_NF)
     crowds_EMN = scores_SN.unflatten(0, (-1, members))
-    spoken = [combined(scores_MN, one, uncertainty) for one in OBJECTIVES for scores_MN in crowds_EMN]
+    spoken = [combined(scores_MN, *way) for way in ways.values() for scores_MN in crowds_EMN]
     return torch.cat([scores_SN, torch.stack(spoken)])
 
 

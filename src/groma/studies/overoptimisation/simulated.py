@@ -19,7 +19,7 @@ import torch
 from groma.studies.overoptimisation import best_of, independent, world
 from groma.studies.overoptimisation.config import Config
 from groma.studies.overoptimisation.policies import initial
-from groma.studies.overoptimisation.pools import Scorer, Selected, ensemble_scorer, measured_kl, parted, select
+from groma.studies.overoptimisation.pools import Scorer, Selected, ensemble_scorer, measured_kl, parted, select, ways
 from groma.studies.overoptimisation.proxies import Data, Proxies, train
 from groma.studies.overoptimisation.reinforcement import Climbed, climb, rounds
 from groma.studies.overoptimisation.tables import (
@@ -88,13 +88,14 @@ def _best_of(built: World, sized: Mapping[int, Proxies]) -> Generator[Progress, 
         fed[pairs] = train(built, config.width, Data(pairs=pairs, sets=config.repeats), "sizes")
         yield Progress("proxies by data", number, len(config.sizes))
     members = config.members
+    combined = ways(config)
     groups = {SHARED: (config.ensembles, members), OWN: (config.ensembles * members, 1)}
     scorers: dict[str, Scorer] = {f"width {width}": proxies.scores for width, proxies in sized.items()}
     scorers |= {f"pairs {pairs}": proxies.scores for pairs, proxies in fed.items()}
     for number, (name, (sets, each)) in enumerate(groups.items(), 1):
         data = Data(pairs=config.noisy_pairs, sets=sets, members=each, noise=config.noise)
         crowd = train(built, config.width, data, name)
-        scorers[name] = ensemble_scorer(crowd, members, config.uncertainty)
+        scorers[name] = ensemble_scorer(crowd, members, combined)
         yield Progress("noisy proxies", number, len(groups))
     selected: dict[str, Selected] = {}
     for done, so_far in select(built, scorers):
@@ -105,7 +106,7 @@ def _best_of(built: World, sized: Mapping[int, Proxies]) -> Generator[Progress, 
         return size_row(selected[name], config, size, float(proxies.accuracy_S.mean()))
 
     def crowd_rows(name: str) -> Row:
-        parts = parted(selected[name], config.ensembles)
+        parts = parted(selected[name], config.ensembles, combined)
         return {objective: selected_row(part, config) for objective, part in parts.items()}
 
     return {

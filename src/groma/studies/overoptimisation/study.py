@@ -55,7 +55,7 @@ def summary(results: Mapping[int, Results]) -> Summary:
     return Summary(
         "What happens to the truth when a proxy of it is optimised",
         "Gao, Schulman and Hilton 2022 (arXiv:2210.10760); ensembles: Coste et al. 2023 (arXiv:2310.02743), "
-        f"whose UWO has lambda .5, here {Config().uncertainty:g}; tails: after Kwa et al. 2024, not at hand here",
+        "whose UWO has lambda .5; tails: after Kwa et al. 2024, not at hand here",
         "A proxy is learned from comparisons of the gold, and then optimised ever harder. Does the gold follow?",
         findings,
         tuple(rows),

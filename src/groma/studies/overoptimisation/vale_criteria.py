@@ -109,25 +109,22 @@ def _penalty(vale: Results) -> Criterion:
 
 def _efficient(vale: Results) -> Criterion:
     rows = {one["name"]: one for one in vale["best of n"]["rows"]}
-    told = {}
+    told, met = [], []
     for free, _ in _pairs(vale):
-        row, (at, gain) = rows[free["name"]], _highest(free)
-        told[free["name"]] = (gain, float(np.interp(at, row["d"], _gain(row))), at)
+        row, place = rows[free["name"]], int(np.argmax(free["gold"]))
+        at, own = free["d"][place], _gain(free)[place]
+        other, error = (float(np.interp(at, row["d"], some)) for some in (_gain(row), row["gain error"]))
+        sure = NORMAL * float(np.sqrt(error**2 + free["gold error"][place] ** 2 + free["gold error"][0] ** 2))
+        told.append(
+            f"{free['name']}: PPO {own:+.2f}, best-of-n {other:+.2f} at {at:.1f}, {other - own:+.2f} ± {sure:.2f}"
+        )
+        met.append(other - own > sure)
     return Criterion(
         "Vale, efficiency",
-        "where PPO's gold is highest, best-of-n gains more at the same KL",
-        ", ".join(
-            f"{name}: PPO {own:+.2f}, best-of-n {other:+.2f} at {at:.1f}" for name, (own, other, at) in told.items()
-        ),
-        all(other > own for own, other, _ in told.values()),
+        "where PPO's gold is highest, best-of-n gains more at the same KL, beyond chance",
+        "; ".join(told),
+        all(met),
     )
-
-
-def _highest(row: Results) -> tuple[float, float]:
-    """Where PPO's gold is highest, and what it has gained there."""
-    gain = _gain(row)
-    place = int(np.argmax(gain))
-    return row["d"][place], gain[place]
 
 
 def _over(vale: Results) -> Criterion:
@@ -217,9 +214,8 @@ def table(vale: Results) -> Table:
     columns = ("proxy", "comparisons", "accuracy", "highest gold", "gold at the last n", "proxy there", "KL by formula",
                "KL of lumps", "alpha", "beta")  # fmt: skip
     caption = (
-        f"Best-of-n on Vale. Accuracy on {vale['tested']:,} comparisons that were not learned from, though "
-        f"{vale['seen']['comparisons']:.0%} share a prompt with one that was, as do {vale['seen']['prompts']:.0%} "
-        f"of the prompts here; gold at n = 1 is "
+        f"Best-of-n on Vale, on prompts of which no proxy learned. Accuracy on {vale['tested']:,} comparisons of other "
+        f"prompts than those that were learned from; gold at n = 1 is "
         f"{told['rows'][0]['gold'][0]:.2f}; of {vale['pool']:,} samples of a prompt {vale['lumps']:.0f} differ."
     )
     return Table("Proxies on Vale", columns, tuple(rows), caption)
