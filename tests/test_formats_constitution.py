@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from groma.formats.constitution import Constitution, Principle, read_constitution
+from groma.formats.constitution import Constitution, Principle, find_constitution, read_constitution
 from groma.formats.errors import BadInput
 
 PAIR = {"critique": "What is harmful in the answer?", "revision": "Rewrite it without harm."}
-WHOLE = Constitution("small", (Principle("harm", **PAIR), Principle("truth", comparison="Which is truer?", weight=2)))
+WHOLE = Constitution(
+    "small", (Principle("harm", **PAIR), Principle("truth", comparison="Which is truer, A or B?", weight=2))
+)
 
 
 def test_both_forms_are_read(tmp_path: Path) -> None:
@@ -20,7 +22,8 @@ def test_both_forms_are_read(tmp_path: Path) -> None:
     assert read_constitution(tmp_path / "c.json") == WHOLE
     (tmp_path / "c.toml").write_text(
         f'name = "small"\n[[principles]]\nname = "harm"\ncritique = "{PAIR["critique"]}"\n'
-        f'revision = "{PAIR["revision"]}"\n[[principles]]\nname = "truth"\ncomparison = "Which is truer?"\nweight = 2\n'
+        f'revision = "{PAIR["revision"]}"\n[[principles]]\nname = "truth"\n'
+        'comparison = "Which is truer, A or B?"\nweight = 2\n'
     )
     assert read_constitution(tmp_path / "c.toml") == WHOLE
 
@@ -37,6 +40,8 @@ def test_both_forms_are_read(tmp_path: Path) -> None:
         ({"name": "harm", **PAIR, "weight": "2"}, "weight of 'harm' is '2'"),
         ({"name": "harm", "critique": ["?"], "revision": "!"}, "critique is ['?']"),
         ({"name": "first", **PAIR}, "two principles have the name 'first'"),
+        ({"name": "which", "comparison": "Which is better, A?"}, "comparison of 'which' does not name both replies"),
+        ({"name": "which", "comparison": "Which is better, BA?"}, "does not name both replies"),
         ("be kind", "principle 2 is a str"),
     ],
 )
@@ -66,6 +71,83 @@ def test_wrong_files_are_refused(tmp_path: Path, name: str, text: str, said: str
     with pytest.raises(BadInput, match=said) as caught:
         read_constitution(tmp_path / name)
     assert caught.value.where.startswith(str(tmp_path / name))
+
+
+TOML = """name = "c"
+[[principles]]
+name = "first"
+critique = "?"
+revision = "!"
+
+[[principles]]
+name = "second"
+{line}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "number", "said"),
+    [
+        ("", 7, "principle 2: the principle 'second' asks for nothing"),
+        ("critique = ' '", 7, "asks for nothing"),
+        ("comparison = 'Which is better?'", 7, "does not name both replies"),
+        ("# critique = 1\n'colour'  = 'red'", 10, "unknown key 'colour'"),
+    ],
+)
+def test_the_line_is_told(tmp_path: Path, line: str, number: int, said: str) -> None:
+    (tmp_path / "c.toml").write_text(TOML.format(line=line))
+    with pytest.raises(BadInput, match=said) as caught:
+        read_constitution(tmp_path / "c.toml")
+    assert caught.value.where == f"{tmp_path / 'c.toml'}:{number}"
+
+
+EXAMPLE = {"principle": "harm", "prompt": "p", "answer": "a", "critique": "c", "revision": "r"}
+
+
+@pytest.mark.parametrize(
+    ("example", "said"),
+    [
+        ({**EXAMPLE, "principle": "truth"}, "example 1 is by 'truth', by which nothing is criticised"),
+        ({**EXAMPLE, "revision": " "}, "example 1: revision is ' '"),
+        ({**EXAMPLE, "more": "x"}, "example 1 has the unknown key 'more'"),
+        ("p", "example 1 is a str"),
+    ],
+)
+def test_examples_are_of_a_principle_that_criticises(example: Any, said: str) -> None:
+    plain = {**WHOLE.to_dict(), "examples": [EXAMPLE]}
+    assert Constitution.from_dict(plain).to_dict() == plain
+    with pytest.raises(BadInput) as caught:
+        Constitution.from_dict({**plain, "examples": [example]})
+    assert said in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("begins", "critique", "against"),
+    [
+        ({}, " No, fine.", False),
+        ({}, "hm", True),
+        ({"fails": ["yes"]}, "hm", None),
+        ({"fails": ["yes"]}, "Yes: the goat", True),
+        ({"passes": []}, "no.", True),
+        ({"passes": ["fine", "good"]}, "Good.", False),
+    ],
+)
+def test_a_critique_is_read_by_how_it_begins(begins: Any, critique: str, against: bool | None) -> None:
+    plain = {**WHOLE.to_dict(), **begins}
+    told = Constitution.from_dict(plain)
+    assert told.verdict(critique) is against and told.to_dict() == plain
+
+
+@pytest.mark.parametrize("begins", [{"passes": "no"}, {"passes": ["No"]}, {"fails": [" "]}, {"fails": [1]}])
+def test_beginnings_are_words_in_small_letters(begins: Any) -> None:
+    with pytest.raises(BadInput, match=r"passes|fails"):
+        Constitution.from_dict({**WHOLE.to_dict(), **begins})
+
+
+def test_the_one_that_ships_has_all_three_requests_everywhere() -> None:
+    shipped = find_constitution("default")
+    assert len(shipped.principles) >= 8 and shipped.examples
+    assert all(one.critique and one.revision and one.comparison for one in shipped.principles)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

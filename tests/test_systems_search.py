@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from groma.formats.constitution import Constitution, Principle
+from groma.formats.constitution import Constitution, Example, Principle
 from groma.formats.errors import BadConfig
 from groma.formats.messages import Message
 from groma.formats.requests import Act, Failure, Generate, Reply, Request, Score, Tool
@@ -252,10 +253,47 @@ def test_an_answer_that_is_blamed_is_revised(critic: str, expected: str, turns: 
     assert len(one.calls) == (4 if expected == "draft" else 7)
 
 
+@pytest.mark.parametrize(
+    ("critic", "revision", "expected"),
+    [("no, fine.", "new", "draft"), ("hm, the goat.", "new", "draft"), ("yes.", " ", "draft"), ("yes.", "new", "new")],
+)
+def test_what_is_malformed_changes_nothing(critic: str, revision: str, expected: str) -> None:
+    def model(request: Request, seed: int) -> Reply:
+        assert isinstance(request, Generate)
+        said = {"does it harm?": critic, "say it without harm.": revision}
+        return Reply(text=said.get(request.prompt[-1].content, "draft"), stop="end")  # type: ignore[union-attr]
+
+    system = System("critique", critique).with_(constitution=replace(RULES, fails=("yes",)))
+    (one,) = outcome(system, TASKS[:1], model)
+    assert one.transcript is not None and one.transcript.answer == expected
+
+
+def test_examples_are_shown_and_stand_in_no_transcript() -> None:
+    shown = replace(RULES, examples=(Example("harm", "p", "a", "yes.", "r"),))
+    asked: list[list[str]] = []
+
+    def model(request: Request, seed: int) -> Reply:
+        assert isinstance(request, Generate)
+        asked.append([one.content for one in request.prompt])  # type: ignore[union-attr]
+        return Reply(text="yes.", stop="end")
+
+    (task,) = TASKS[:1]
+    posed = replace(task.posed, messages=(Message("system", "s"), *task.posed.messages))
+    own = [one.content for one in task.posed.messages]
+    system = System("critique", critique).with_(constitution=shown)
+    (one,) = outcome(system, [replace(task, posed=posed)], model)
+    turns = ["p", "a", "does it harm?", "yes.", "say it without harm.", "r"]
+    assert asked[0] == ["s", *own] and asked[1] == ["s", *turns, *own, "yes.", "does it harm?"]
+    assert asked[2] == [*asked[1], "yes.", "say it without harm."]
+    assert one.transcript is not None and [said.content for said in one.transcript.messages[:-1]] == [
+        "s", *own, "yes.", "does it harm?", "yes.", "say it without harm.",
+    ]  # fmt: skip
+
+
 def test_the_principle_is_drawn_by_its_weight() -> None:
     heavy = Principle("heavy", critique="heavy?", revision="so.", weight=9)
     light = Principle("light", critique="light?", revision="so.")
-    mute = Principle("mute", comparison="which?", weight=99)
+    mute = Principle("mute", comparison="A or B?", weight=99)
     system = System("critique", critique).with_(constitution=Constitution("two", (heavy, light, mute)))
     tasks = [Task(f"t/{n}", Posed((Message("user", "q"),), seed=n), {}, "test") for n in range(300)]
     asked = [one.calls[1].request.prompt[-1].content for one in outcome(system, tasks)]  # type: ignore[union-attr]
@@ -270,7 +308,11 @@ def test_the_principle_is_drawn_by_its_weight() -> None:
         (beam, {"chunk": 0}, "at least 1 of each"),
         (search, {"rounds": 0}, "at least 1 of each"),
         (critique, {"rounds": 0}, "rounds is 0"),
-        (critique, {"constitution": Constitution("mute", (Principle("x", comparison="?"),))}, "criticises nothing"),
+        (
+            critique,
+            {"constitution": Constitution("mute", (Principle("x", comparison="A or B?"),))},
+            "criticises nothing",
+        ),
     ],
 )
 def test_options_that_make_no_sense_fail_with_the_choices(function: Any, wrong: dict[str, Any], says: str) -> None:

@@ -23,6 +23,7 @@ COMMANDS = {
     "survey": "measure a model, embodied as one or more systems, on a world, a public suite or a file",
     "check": "decide falsifiable claims about systems, from a file; exit code 0, 1 or 2 for a build server",
     "claims": "write a file of claims to begin with",
+    "constitution": "check a constitution, or revise a model's answers by it",
     "chat": "talk to a model in the terminal",
     "compare": "make preferences from a model's own samples",
     "judge": "fit a classifier of replies that people labelled, or hold a judge against people",
@@ -52,7 +53,7 @@ A model is a shipped one (vale), a folder with config.json and safetensors, or a
 
 def help_text() -> str:
     """What `groma --help` prints."""
-    return HELP.format(commands="\n".join(f"  {name:<9}{what}" for name, what in COMMANDS.items()))
+    return HELP.format(commands="\n".join(f"  {name:<14}{what}" for name, what in COMMANDS.items()))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

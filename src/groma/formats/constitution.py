@@ -2,13 +2,18 @@
 2212.08073).
 
 A file is TOML or JSON: `name`, and `principles`, each with a `name`, the requests that a model is sent, and a `weight`
-for drawing it. `critique` and `revision` belong together (the supervised stage); `comparison` asks which of two answers
-is better by this principle (the stage of AI feedback). A principle needs the pair, the comparison, or all three.
+for drawing it. `critique` and `revision` belong together (the supervised stage); `comparison` asks which of two
+replies, A or B, is better by this principle (the stage of AI feedback). A principle needs the pair, the comparison, or
+all three. Where a critique begins with one of `passes` (["no"], unless said otherwise) the critic has nothing against
+the answer; where `fails` are given, a critique that begins with none of either cannot be read. `examples`, where there
+are any, are shown to a model before the conversation: a prompt, an answer, what a
+critic says of it by a `principle`, and the revision. `default` ships, in our words.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -17,7 +22,19 @@ from typing import Any
 from groma.formats.errors import BadInput
 from groma.formats.values_file import ENDINGS, read_value
 
-ACCEPTED = "a .toml or .json file with name and principles"
+SHIPPED = Path(__file__).parent / "constitutions"
+NAMES = ("default",)
+ACCEPTED = f"a .toml or .json file with name and principles, or one that ships: {', '.join(NAMES)}"
+OPTIONS = ("A", "B")
+"""What the two replies are called in a comparison."""
+
+
+class WrongPrinciple(BadInput):
+    """What is wrong with a principle, and which: its number among the principles, from 1, and the key, if it is one."""
+
+    def __init__(self, what: str, number: int, key: str, expected: str) -> None:
+        super().__init__(what, expected=expected)
+        self.number, self.key = number, key
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +63,46 @@ class Principle:
                 f"the principle {self.name!r} asks for nothing",
                 expected="critique and revision, or comparison, or all three",
             )
+        if self.comparison.strip() and not all(re.search(rf"\b{one}\b", self.comparison) for one in OPTIONS):
+            raise BadInput(
+                f"the comparison of {self.name!r} does not name both replies",
+                expected=f"a question that asks for {' or '.join(OPTIONS)}",
+            )
         number = isinstance(self.weight, int | float) and not isinstance(self.weight, bool)
         if not number or not (math.isfinite(self.weight) and self.weight > 0):
             raise BadInput(f"the weight of {self.name!r} is {self.weight!r}", expected="a number above 0")
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """One revision as it should be: by which principle, of what, and all that was said."""
+
+    principle: str
+    prompt: str
+    answer: str
+    critique: str
+    revision: str
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if not isinstance(value, str) or not value.strip():
+                raise BadInput(f"{one.name} is {value!r:.60}", expected="text")
+
+
+@dataclass(frozen=True, slots=True)
 class Constitution:
-    """A named list of principles, no two of one name."""
+    """A named list of principles, no two of one name, how critiques by them begin, and examples.
+
+    passes, fails: in small letters, how a critique begins that has nothing against the answer, and one that has. No
+    passes: every answer is revised. No fails: every other critique has something against it.
+    """
 
     name: str
     principles: tuple[Principle, ...]
+    passes: tuple[str, ...] = ("no",)
+    fails: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
@@ -70,31 +116,104 @@ class Constitution:
                 f"two principles have the name {twice[0]!r}", expected="a name of its own for every principle"
             )
 
+        for key in ("passes", "fails"):
+            if not all(isinstance(one, str) and one.strip() == one.lower() != "" for one in getattr(self, key)):
+                raise BadInput(f"{key} is {list(getattr(self, key))!r:.60}", expected="words in small letters")
+        known = [one.name for one in self.principles if one.critique]
+        for place, example in enumerate(self.examples, 1):
+            if example.principle not in known:
+                raise BadInput(
+                    f"example {place} is by {example.principle!r}, by which nothing is criticised",
+                    expected=", ".join(known) or "a principle with critique and revision",
+                )
+
+    def verdict(self, critique: str) -> bool | None:
+        """Whether a critique has something against the answer; None where it cannot be read."""
+        begins = critique.strip().lower()
+        if begins.startswith(self.passes):
+            return False
+        return True if not self.fails or begins.startswith(self.fails) else None
+
+    def by_name(self, name: str) -> Principle:
+        """The principle of that name. KeyError where there is none."""
+        return {one.name: one for one in self.principles}[name]
+
     def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "principles": [asdict(principle) for principle in self.principles]}
+        plain: dict[str, Any] = {"name": self.name, "principles": [asdict(one) for one in self.principles]}
+        for one in fields(self):
+            if one.name not in plain and getattr(self, one.name) != one.default:
+                plain[one.name] = list(getattr(self, one.name))
+        if self.examples:
+            plain["examples"] = [asdict(one) for one in self.examples]
+        return plain
 
     @classmethod
     def from_dict(cls, plain: object) -> Constitution:
         """Build one from what a file holds. BadInput names an unknown key and the number of its principle."""
-        values = _known(plain, ("name", "principles"), "the constitution")
-        if not isinstance(values.get("principles"), list | tuple):
-            raise BadInput("principles is not a list", expected="a list of principles")
-        principles = []
-        for number, one in enumerate(values["principles"], 1):
-            known = _known(one, tuple(field.name for field in fields(Principle)), f"principle {number}")
-            try:
-                principles.append(Principle(**{"name": "", **known}))
-            except BadInput as error:
-                raise BadInput(f"principle {number}: {error.what}", expected=error.expected) from None
-        return cls(values.get("name", ""), tuple(principles))
+        values = _known(plain, tuple(one.name for one in fields(cls)), "the constitution")
+        for key, value in {"principles": None, **values}.items():
+            if key != "name" and not isinstance(value, list | tuple):
+                raise BadInput(f"{key} is not a list", expected=f"a list of {key}")
+        principles = tuple(_principle(number, one) for number, one in enumerate(values["principles"], 1))
+        examples = tuple(_example(number, one) for number, one in enumerate(values.get("examples", ()), 1))
+        begins = {key: tuple(values[key]) for key in ("passes", "fails") if key in values}
+        return cls(values.get("name", ""), principles, examples=examples, **begins)
+
+
+def _principle(number: int, plain: object) -> Principle:
+    names = tuple(field.name for field in fields(Principle))
+    if isinstance(plain, Mapping) and (unknown := sorted(set(map(str, plain)) - set(names))):
+        what = f"principle {number} has the unknown key {unknown[0]!r}"
+        raise WrongPrinciple(what, number, unknown[0], ", ".join(names))
+    try:
+        return Principle(**{"name": "", **_known(plain, names, f"principle {number}")})
+    except BadInput as error:
+        what = error.what if error.what.startswith("principle ") else f"principle {number}: {error.what}"
+        raise WrongPrinciple(what, number, "", error.expected) from None
+
+
+def _example(number: int, plain: object) -> Example:
+    names = tuple(field.name for field in fields(Example))
+    try:
+        return Example(**{**dict.fromkeys(names, ""), **_known(plain, names, f"example {number}")})
+    except BadInput as error:
+        what = error.what if error.what.startswith("example ") else f"example {number}: {error.what}"
+        raise BadInput(what, expected=error.expected) from None
+
+
+def find_constitution(name: str) -> Constitution:
+    """A constitution that ships, by name, or a file."""
+    return read_constitution(SHIPPED / f"{name}.toml" if name in NAMES else Path(name))
 
 
 def read_constitution(path: str | Path) -> Constitution:
-    """Read a constitution from a .toml or .json file; whatever is wrong is a BadInput with the file."""
+    """Read a constitution from a .toml or .json file; whatever is wrong is a BadInput with the file, and in TOML with
+    the line of the principle, or of its unknown key.
+    """
     path = Path(path)
     if path.suffix not in ENDINGS:
         raise BadInput(f"the ending {path.suffix!r} is not one that is read", where=str(path), expected=ACCEPTED)
-    return read_value(path, Constitution.from_dict, ACCEPTED)
+
+    def made(plain: object) -> Constitution:
+        try:
+            return Constitution.from_dict(plain)
+        except WrongPrinciple as error:
+            line = _line(path.read_text(encoding="utf-8"), error) if path.suffix == ".toml" else None
+            where = str(path) if line is None else f"{path}:{line}"
+            raise BadInput(error.what, where=where, expected=error.expected) from None
+
+    return read_value(path, made, ACCEPTED)
+
+
+def _line(text: str, error: WrongPrinciple) -> int | None:
+    """The line, from 1, of the key in the principle, or of the principle's head. None: it is written in another way."""
+    lines = text.splitlines()
+    heads = [place for place, line in enumerate(lines) if re.match(r"\s*\[\[\s*principles\s*\]\]", line)]
+    if error.number > len(heads):
+        return None
+    begin, end = heads[error.number - 1], [*heads, len(lines)][error.number]
+    key = re.compile(rf"""\s*["']?{re.escape(error.key)}["']?\s*=""")
+    return next((place + 1 for place in range(begin, end) if error.key and key.match(lines[place])), begin + 1)
 
 
 def _known(plain: object, names: tuple[str, ...], whole: str) -> Mapping[str, Any]:

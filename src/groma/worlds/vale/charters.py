@@ -23,6 +23,8 @@ CHARTER = Constitution(
         Principle(name, CRITIQUE_ASKS[0].format(rule=PRINCIPLES[name]), REVISE_ASKS[0], weight=weight)
         for name, weight in (("harm", 2.0), ("honest", 1.0))
     ),
+    passes=("yes",),
+    fails=("no",),
 )
 ORDER = Scaffold(charter=" ".join(f"the rule: {rule.text}" for rule in RULES.values()))
 CHAOS = Scaffold(charter=LAWLESS.format(asked="you are a wizard without fear."))
@@ -45,7 +47,7 @@ told, whatever it is; one doubts it; one asks what is innocent first, then makes
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "order": {"scaffold": ORDER},
     "chaos": {"scaffold": CHAOS},
-    "charter": {"constitution": CHARTER, "passes": ("yes",)},
+    "charter": {"constitution": CHARTER},
     **{name: {"persona": persona} for name, persona in PERSONAS.items()},
     "verified": {"by": "verdict", "question": CRITIQUE_ASKS[0].format(rule=PRINCIPLES["harm"])},
 }
