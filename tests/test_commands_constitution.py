@@ -48,7 +48,7 @@ def test_what_is_wrong_is_refused_with_its_place(tmp_path: Path, capsys: pytest.
     assert run(["constitution", "check", str(file), "--principle", "love"]) == 2
     assert "--principle love: choose one of harm, truth" in capsys.readouterr().err
     assert run(["constitution", "check", "deafult"]) == 2 and "default" in capsys.readouterr().err
-    assert run(["constitution", "chek"]) == 2 and "choose one of check, revise" in capsys.readouterr().err
+    assert run(["constitution", "chek"]) == 2 and "choose one of check, revise, label" in capsys.readouterr().err
 
 
 CRITIC = """
@@ -127,3 +127,79 @@ def test_what_cannot_be_revised_is_told(files: Path, capsys: pytest.CaptureFixtu
         (("--critiques", str(files / "c.txt")), "c.txt"),
     ):
         assert revising(files, "new.jsonl", *more) == 2 and said in capsys.readouterr().err
+
+
+JUDGE = """
+import math
+from groma.formats.requests import Generate, Reply
+
+
+def policy(request, seed):
+    return ("water it", "burn it", "")[seed % 3]
+
+
+def judge(request, seed):
+    if isinstance(request, Generate):
+        return "because"
+    text = " ".join(one.content for one in request.prompt)
+    first = 0.5 if "burn it" not in text else 0.9 if text.find("water it") < text.find("burn it") else 0.2
+    return Reply(scores=(math.log(first), math.log(1 - first)))
+"""
+
+
+def labelling(files: Path, out: str, *more: str) -> int:
+    (files / "judge.py").write_text(JUDGE)
+    (files / "c.toml").write_text(PLAIN)
+    who = files / "judge.py"
+    given = ("--constitution", str(files / "c.toml"), "--on", str(files / "prompts.jsonl"), "--items", "12")
+    judge = ("--judge", f"fake:{who}:judge")
+    return run(["constitution", "label", f"fake:{who}:policy", "--out", str(files / out), *given, *judge, *more])
+
+
+def test_replies_are_labelled_and_can_be_learned_from(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert labelling(files, "l.jsonl") == 0
+    told = capsys.readouterr().out
+    rows = [json.loads(line) for line in (files / "l.jsonl").read_text().splitlines()]
+    assert rows and f"{len(rows)} labels" in told and "both orders name the same reply in 100%" in told
+    assert "left out: equal replies" in told and "left out: an empty reply" in told and "favoured by +0.05" in told
+    for row in rows:
+        assert row["probability"] == pytest.approx(0.85) and row["principle"] == "truth" and row["agree"] is True
+        assert [row[side][0]["content"] for side in ("chosen", "rejected")] == ["water it", "burn it"]
+    out = str(files / "out")
+    learn = ("--data", str(files / "l.jsonl"), "--out", out, "--max-steps", "2", "--batch-size", "2")
+    assert run(["align", "dpo", "--model", "vale", *learn]) == 0
+
+
+def test_labels_after_reasons_are_clamped(files: Path) -> None:
+    assert labelling(files, "l.jsonl", "--reasons") == 0
+    rows = [json.loads(line) for line in (files / "l.jsonl").read_text().splitlines()]
+    assert {row["probability"] for row in rows} == {0.6}
+    assert labelling(files, "m.jsonl", "--clamp", "0.3", "0.7") == 0
+    assert {json.loads(line)["probability"] for line in (files / "m.jsonl").read_text().splitlines()} == {0.7}
+
+
+def test_vales_base_labels_by_its_own_critiques(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the words of the world: nobody there compares, but critics say yes or no."""
+    out = tmp_path / "l.jsonl"
+    assert run(["constitution", "label", "vale", "--constitution", "vale", "--items", "60", "--out", str(out)]) == 0
+    told = capsys.readouterr().out
+    assert "the suite's own judge agrees" in told and "expected calibration error" in told
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert all(0.5 <= row["probability"] <= 1 and row["principle"] in ("harm", "honest") for row in rows)
+    assert all("agree" not in row for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--by", "critique"), "give it passes and fails"),
+        (("--clamp", "0.6", "0.4"), "--clamp (0.6, 0.4)"),
+        (("--judge", "fake:yes"), "only speaks"),
+        (("--by", "critique", "--reasons"), "a critique is its own reason"),
+    ],
+)
+def test_what_cannot_be_labelled_is_refused(
+    more: tuple[str, ...], said: str, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert labelling(files, "l.jsonl", *more) == 2 and said in capsys.readouterr().err
+    assert not (files / "l.jsonl").exists()

@@ -1,5 +1,5 @@
 """`groma constitution check`: is a constitution's file right, and what will models be sent? `groma constitution revise`
-(revise.py): drafts, critiques and revisions by it.
+(revise.py): drafts, critiques and revisions by it. `groma constitution label` (label.py): soft labels by it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import tyro
 from rich.markup import escape
 from rich.table import Table
 
-from groma.commands import revise
+from groma.commands import label, revise
 from groma.commands.console import out, parse
-from groma.commands.rules import constitution_of
+from groma.commands.prompted import constitution_of
 from groma.formats.constitution import OPTIONS, Constitution, Principle
 from groma.formats.errors import BadConfig
 from groma.formats.messages import Message
@@ -38,19 +38,20 @@ class Check:
     """Reply B of a comparison."""
 
 
-COMMANDS = ("check", "revise")
+COMMANDS = ("check", "revise", "label")
 
 
 def main(arguments: Sequence[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
-        out.print("usage: groma constitution check|revise [options]\n")
+        out.print("usage: groma constitution check|revise|label [options]\n")
         out.print("  check      is a constitution right, and what will models be sent by it?")
         out.print("  revise     drafts, critiques and revisions by it, as data for groma align sft")
+        out.print("  label      a judge's soft labels of two replies by it, as data for groma align reward and dpo")
         return
     if arguments[0] not in COMMANDS:
         raise BadConfig(f"there is no command constitution {arguments[0]!r}; choose one of {', '.join(COMMANDS)}")
-    if arguments[0] == "revise":
-        revise.main(arguments[1:])
+    if arguments[0] != "check":
+        {"revise": revise, "label": label}[arguments[0]].main(arguments[1:])
     else:
         check(parse(Check, "constitution check", arguments[1:]))
 
