@@ -109,11 +109,16 @@ def test_what_was_interrupted_goes_on_with_what_was_answered(files: Path, capsys
     assert [one.name for one in files.iterdir() if one.name.startswith(".")] == []
 
 
-def test_a_critic_may_be_somebody_else(files: Path) -> None:
-    (files / "other.py").write_text("def lenient(request, seed):\n    return 'No, nothing.'\n")
-    assert revising(files, "r.jsonl", "--critic", f"fake:{files / 'other.py'}:lenient") == 0
-    rows = [json.loads(line) for line in (files / "r.jsonl").read_text().splitlines()]
-    assert {one["completion"] for one in rows} == {"burn it"} and len(rows) == 12
+def test_critic_and_reviser_may_be_somebody_else(files: Path) -> None:
+    (files / "other.py").write_text("def one(request, seed):\n    return 'No, I will cut it.'\n")
+    other = f"fake:{files / 'other.py'}:one"
+    assert revising(files, "r.jsonl", "--critic", other) == 0
+    assert revising(files, "s.jsonl", "--reviser", other, "--rounds", "1") == 0
+    said = [
+        {json.loads(line)["completion"] for line in (files / name).read_text().splitlines()}
+        for name in ("r.jsonl", "s.jsonl")
+    ]
+    assert said == [{"burn it"}, {"No, I will cut it."}]
 
 
 def test_what_cannot_be_revised_is_told(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,9 +34,13 @@ class Revise(Prompted):
     """
 
     model: Annotated[str, tyro.conf.Positional]
-    """Who answers and revises: a shipped model (vale), a folder, a Hub id, or as groma survey's --player."""
+    """Who answers: a shipped model (vale), a folder, a Hub id, or as groma survey's --player."""
     critic: str | None = None
     """Who criticises. None: the model itself."""
+    reviser: str | None = None
+    """Who says it again after a critique. None: the model itself. A model that was taught only to help may be a worse
+    critic and reviser than the base that it came from.
+    """
     rounds: int = 4
     """Rounds of critique and revision for each answer."""
     critiques: Path | None = None
@@ -48,7 +52,8 @@ def main(arguments: Sequence[str]) -> None:
     suite = checked(options, options.critiques)
     system = _system(options, suite)
     tasks, logs = tasks_of(options, suite), Logs(options, "calls")
-    whom = {"assistant": options.model, "critic": options.critic or options.model}
+    others = {"critic": options.critic, "reviser": options.reviser}
+    whom = {"assistant": options.model, **{name: what or options.model for name, what in others.items()}}
     for what in whom.values():
         check_player(what)
     seats = players(whom)
@@ -79,6 +84,7 @@ def _system(options: Revise, suite: Suite) -> System:
         inner=chat_of(options, suite),
         rounds=options.rounds,
         critic="critic",
+        player="reviser",
         max_tokens=options.max_tokens or suite.max_tokens,
         temperature=options.temperature,
     )
