@@ -105,7 +105,8 @@ def _bases(found: Found) -> Iterator[str]:
     for name, one in found.items():
         part, size, *seed = (*name.split(":"), "")
         if part in ("build", "again"):
-            seconds = f"{one['seconds']}{' (in parts)' if one['resumed'] else ''}"
+            beside = " (beside other work)" if one.get("beside_other_work") else ""
+            seconds = f"{one['seconds']}{' (in parts)' if one['resumed'] else beside}"
             rows.append(
                 (
                     size,

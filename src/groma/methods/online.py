@@ -40,6 +40,9 @@ from groma.models.model import Model
 from groma.play.driver import play
 from groma.play.engine import Engine
 
+WATCHED = 8
+"""Replies of the last step on which it is looked how far its updates moved the policy."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rollout:
@@ -195,14 +198,14 @@ class Loop:
             said = learned(self.net, part.rows, self.config, temperature=self.temperature, **also)
         return said.told.logprobs_N
 
-    def _told(self, earned: Earned, policy: nn.Module | None = None) -> Tensor:
-        """Log-probabilities of all actions under the reference, or under `policy` (tokens,), on the CPU."""
+    def _told(self, earned: Earned, policy: nn.Module | None = None, most: int | None = None) -> Tensor:
+        """Log-probabilities under the reference, or `policy`, of all actions or the first `most` traces' (tokens,)."""
         alone = policy is None and self.reference is None
         net = policy if policy is not None else self.net if self.reference is None else self.reference
         found = torch.zeros(len(earned.batch.old_N))
         bare = adapters.without(net) if alone else nullcontext()
         with torch.no_grad(), bare, self.autocast():
-            for part in self.dealing.parts(earned, range(len(earned.batch.traces))):
+            for part in self.dealing.parts(earned, range(len(earned.batch.traces))[:most]):
                 said = learned(net, part.rows, self.config, temperature=self.temperature)
                 found[part.places] = said.told.logprobs_N.cpu()
         return found
@@ -245,11 +248,11 @@ class Loop:
         limit, batch = self.config.kl_limit, rollout.batch
         if limit is None:
             return
-        moved = float(batch.sums(estimate(batch.old_N, self._told(rollout.earned, self.net), "k3")).mean())
+        apart_N = estimate(batch.old_N, self._told(rollout.earned, self.net, WATCHED), "k3")
+        moved = float(batch.sums(apart_N)[:WATCHED].mean())
         if not moved <= limit:
-            raise self._diverged(
-                f"the last step's updates moved the policy by {moved:.1f} nats a reply, above kl_limit {limit}"
-            )
+            far = f"{moved:.1f} nats a reply, above kl_limit {limit}"
+            raise self._diverged(f"the last step's updates moved the policy by {far}")
 
     def _diverged(self, what: str) -> Diverged:
         """The error, with the last good weights put back."""
