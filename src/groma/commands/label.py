@@ -20,6 +20,7 @@ from groma.formats.task import Task
 from groma.formats.transcript import Played
 from groma.judges.feedback import By, Label, feedback, label, pair
 from groma.measures.calibration import ece
+from groma.methods.comparisons import incomparable
 from groma.play import play
 from groma.play.engine import Seat
 from groma.suites.suite import Suite
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str]) -> None:
             _played(chat, tasks, seats["assistant"], options.seed + draw, logs, part, phases)
             for draw, part in enumerate(("first", "second"))
         )
-        pairs = list(_comparable(firsts, seconds, notes))
+        pairs = _comparable(firsts, seconds, notes)
         posed = [
             pair(one.task, one.transcript, two.transcript) for one, two in pairs if one.transcript and two.transcript
         ]
@@ -115,12 +116,8 @@ def _comparable(firsts: Sequence[Played], seconds: Sequence[Played], notes: Coun
     """The pairs of replies that can be compared; the others are counted."""
     found = []
     for one, two in zip(firsts, seconds, strict=True):
-        if one.transcript is None or two.transcript is None:
-            notes["left out: an episode failed"] += 1
-        elif one.transcript.answer.strip() == two.transcript.answer.strip():
-            notes["left out: equal replies"] += 1
-        elif not (one.transcript.answer.strip() and two.transcript.answer.strip()):
-            notes["left out: an empty reply"] += 1
+        if why := incomparable(one, two):
+            notes[f"left out: {why}"] += 1
         else:
             found.append((one, two))
     return found

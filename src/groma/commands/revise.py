@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from groma.commands.console import Phases, err, out, parse
 from groma.commands.players import check_player, players
 from groma.commands.prompted import Logs, Prompted, chat_of, checked, constitution_of, tasks_of
-from groma.formats.columns import Text
+from groma.formats.columns import as_cell
 from groma.formats.errors import BadConfig
 from groma.formats.jsonl import write_rows
 from groma.formats.transcript import Played
@@ -100,12 +100,7 @@ def _write(options: Revise, rows: Sequence[Revised], system: System) -> None:
     write_rows(options.out, kept)
     if options.critiques is not None:
         pairs = [one for one in every if any(turn.role == "user" for turn in one.completion)]  # type: ignore[union-attr]
-        rows_of_pairs = ({"prompt": _plain(one.prompt), "completion": _plain(one.completion)} for one in pairs)
+        rows_of_pairs = ({"prompt": as_cell(one.prompt), "completion": as_cell(one.completion)} for one in pairs)
         write_rows(options.critiques, rows_of_pairs)
     told_notes = ", ".join(f"{why} {count}" for why, count in sorted(notes.items()))
     out.print(f"{options.out}: {len(kept)} revisions; {told_notes}", markup=False)
-
-
-def _plain(text: Text) -> str | list[dict[str, Any]]:
-    """As it stands in a row."""
-    return text if isinstance(text, str) else [one.to_dict() for one in text]

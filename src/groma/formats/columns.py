@@ -30,6 +30,11 @@ def text_or_messages(value: Any, name: str) -> Text:
     return value if isinstance(value, str) else messages_of(value, name)
 
 
+def as_cell(text: Text) -> str | list[dict[str, Any]]:
+    """The same as it stands in a row."""
+    return text if isinstance(text, str) else [turn.to_dict() for turn in text]
+
+
 def messages_of(value: Any, name: str) -> tuple[Message, ...]:
     """The messages of a list that is not empty; anything else is refused, with the name of its column."""
     if not isinstance(value, list) or not value:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from groma.formats.columns import as_cell
 from groma.formats.examples import Preference
 from groma.formats.messages import Message
 from groma.formats.task import Choice, Judgement, Task
@@ -25,13 +26,11 @@ def compare(pairs: Iterable[tuple[Played, Played]], choose: Chooser, notes: Coun
     for first, second in pairs:
         if first.task.id != second.task.id:
             raise ValueError(f"a pair of replies to different tasks: {first.task.id} and {second.task.id}")
-        if first.transcript is None or second.transcript is None:
-            notes["dropped: an episode failed"] += 1
-        elif first.transcript.answer.strip() == second.transcript.answer.strip():
-            notes["dropped: equal replies"] += 1
-        elif not (first.transcript.answer.strip() and second.transcript.answer.strip()):
-            notes["dropped: an empty reply"] += 1
-        elif (choice := choose(first.task, first.transcript, second.transcript)) is None:
+        if why := incomparable(first, second):
+            notes[f"dropped: {why}"] += 1
+            continue
+        assert first.transcript is not None and second.transcript is not None
+        if (choice := choose(first.task, first.transcript, second.transcript)) is None:
             notes["dropped: no preference"] += 1
         else:
             replies = first.transcript.answer, second.transcript.answer
@@ -44,12 +43,20 @@ def compare(pairs: Iterable[tuple[Played, Played]], choose: Chooser, notes: Coun
             )
 
 
+def incomparable(first: Played, second: Played) -> str:
+    """Why nobody can compare two replies to one task; "" where somebody can."""
+    if first.transcript is None or second.transcript is None:
+        return "an episode failed"
+    answers = first.transcript.answer.strip(), second.transcript.answer.strip()
+    if answers[0] == answers[1]:
+        return "equal replies"
+    return "" if all(answers) else "an empty reply"
+
+
 def as_row(one: Preference) -> dict[str, Any]:
     """A preference as a row of a data file: prompt, chosen, rejected, and the margin where it is known."""
     sides = {"prompt": one.prompt, "chosen": one.chosen, "rejected": one.rejected}
-    row: dict[str, Any] = {
-        name: side if isinstance(side, str) else [turn.to_dict() for turn in side] for name, side in sides.items()
-    }
+    row: dict[str, Any] = {name: as_cell(side) for name, side in sides.items()}
     return row if one.margin is None else {**row, "margin": one.margin}
 
 
