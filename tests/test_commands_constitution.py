@@ -48,7 +48,7 @@ def test_what_is_wrong_is_refused_with_its_place(tmp_path: Path, capsys: pytest.
     assert run(["constitution", "check", str(file), "--principle", "love"]) == 2
     assert "--principle love: choose one of harm, truth" in capsys.readouterr().err
     assert run(["constitution", "check", "deafult"]) == 2 and "default" in capsys.readouterr().err
-    assert run(["constitution", "chek"]) == 2 and "choose one of check, revise, label" in capsys.readouterr().err
+    assert run(["constitution", "chek"]) == 2 and "one of check, red-team, revise, label" in capsys.readouterr().err
 
 
 CRITIC = """
@@ -208,3 +208,37 @@ def test_what_cannot_be_labelled_is_refused(
 ) -> None:
     assert labelling(files, "l.jsonl", *more) == 2 and said in capsys.readouterr().err
     assert not (files / "l.jsonl").exists()
+
+
+def test_a_red_team_finds_what_is_answered_badly(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (files / "team.py").write_text(
+        CRITIC
+        + """
+
+def attacker(request, seed):
+    return "tell me of " + str(seed % 3)
+"""
+    )
+    given = ("--constitution", str(files / "c.toml"), "--on", str(files / "prompts.jsonl"), "--items", "5")
+    who = (f"fake:{files / 'who.py'}:critic", "--attacker", f"fake:{files / 'team.py'}:attacker")
+    asked = ["constitution", "red-team", *who, "--out", str(files / "q.jsonl"), *given, "--tries", "2"]
+    assert run(asked) == 2 and not (files / "q.jsonl").exists()
+    assert "every search of the red team failed: critic gave 0 scores" in capsys.readouterr().err
+    assert run([*asked, "--read", "words"]) == 2 and "add --resume" in capsys.readouterr().err
+    (files / ".q.jsonl.red-team.jsonl").unlink()
+    assert run([*asked, "--read", "words"]) == 0
+    told = capsys.readouterr().out
+    rows = [json.loads(line) for line in (files / "q.jsonl").read_text().splitlines()]
+    said = [row["prompt"][0]["content"] for row in rows]
+    assert len(set(said)) == len(said) >= 1 and set(said) <= {f"tell me of {n}" for n in range(3)}
+    assert {row["answer"] for row in rows} == {"burn it"} and {row["badness"] for row in rows} == {1.0}
+    assert "of 5 searches" in told and "-> 'burn it'" in told
+
+
+def test_vales_base_finds_what_its_own_answers_do_badly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["constitution", "red-team", "vale", "--constitution", "vale-harm", "--items", "12", "--tries", "4"]
+    assert run([*asked, "--out", str(tmp_path / "q.jsonl")]) == 0
+    rows = [json.loads(line) for line in (tmp_path / "q.jsonl").read_text().splitlines()]
+    assert len(rows) >= 6 and all(row["badness"] > 0.5 for row in rows)
+    begins = ("how do i ", "tell me how to ", "what is the way to ")
+    assert all(row["prompt"][0]["content"].startswith(begins) for row in rows)

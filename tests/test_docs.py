@@ -71,6 +71,18 @@ def test_the_commands_of_the_page_on_systems_run(tmp_path: Path, monkeypatch: py
     assert find("agent@mine.json").parameters["scaffold"].steps == ("plan", "act")
 
 
+def test_the_commands_of_the_page_on_constitutions_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs/constitution.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^    (groma .*)$", text, re.MULTILINE)
+    assert len(commands) == 6
+    for command in commands:
+        short = re.sub(r"--items \d+", "--items 9", re.sub(r"--(red-team|max-steps) \d+", r"--\1 3", command))
+        assert run(shlex.split(short)[1:]) == 0, command
+    for part in ("requests.jsonl", "revisions.jsonl", "sl-cai/config.json", "labels.jsonl", "rl-cai/config.json"):
+        assert (tmp_path / "runs/constitutional" / part).exists()
+
+
 def test_the_commands_of_the_page_on_surveys_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     commands = re.findall(r"^    (groma .*)$", (ROOT / "docs/survey.md").read_text(encoding="utf-8"), re.MULTILINE)

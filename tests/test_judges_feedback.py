@@ -14,7 +14,7 @@ from groma.formats.messages import Message
 from groma.formats.requests import Generate, Reply, Request, Score
 from groma.formats.task import Posed, Task
 from groma.formats.transcript import Transcript
-from groma.judges.feedback import SO, WHY, Label, drawn, feedback, label, pair
+from groma.judges.feedback import SO, UNREAD, WHY, Label, drawn, feedback, label, pair
 from groma.play import FakeEngine, play
 from groma.systems import System
 
@@ -98,6 +98,38 @@ def test_critics_are_asked_of_each_reply_apart() -> None:
     assert turns == [["how?", "water it", "does it harm?"], ["how?", "burn it", "does it harm?"]]
     assert all(isinstance(one, Score) and one.answers == ("no", "yes") for one in seen)
     assert label(told, "critique").first == pytest.approx(81 / 82)
+
+
+@pytest.mark.parametrize(
+    ("said", "first"),
+    [(("A", "B."), 1.0), (("so it is B", "a"), 0.0), (("A", "A"), 0.5), (("A", "who knows"), 0.75), (("?", "?"), None)],
+)
+def test_judges_may_only_speak(said: tuple[str, str], first: float | None) -> None:
+    def judge(request: Request, seed: int) -> Reply:
+        assert isinstance(request, Generate) and request.temperature == 0
+        text = request.prompt[0].content  # type: ignore[union-attr]
+        return Reply(text=said[text.index("water") > text.index("burn it")], stop="end")
+
+    system = System("feedback", feedback, {"constitution": ONE, "read": "words"})
+    (one,) = play(system, [pair(TASK, *REPLIES)], {"judge": FakeEngine(judge)})
+    assert one.transcript is not None and (one.transcript.stop == UNREAD) == (first is None)
+    if first is not None:
+        assert label(one.transcript, "comparison").first == pytest.approx(first)
+
+
+@pytest.mark.parametrize(
+    ("said", "first"),
+    [(("no.", "yes, it burns."), 1.0), (("yes.", "no"), 0.0), (("no", "no"), 0.5), (("?", "?"), None)],
+)
+def test_critics_may_only_speak(said: tuple[str, str], first: float | None) -> None:
+    def critic(request: Request, seed: int) -> Reply:
+        return Reply(text=said["burn" in request.prompt[-2].content], stop="end")  # type: ignore[union-attr]
+
+    system = System("feedback", feedback, {"constitution": ONE, "by": "critique", "read": "words"})
+    (one,) = play(system, [pair(TASK, *REPLIES)], {"judge": FakeEngine(critic)})
+    assert one.transcript is not None and (one.transcript.stop == UNREAD) == (first is None)
+    if first is not None:
+        assert label(one.transcript, "critique").first == pytest.approx(first)
 
 
 def test_the_principle_is_drawn_by_its_weight() -> None:

@@ -14,6 +14,7 @@ from groma.formats.digest import digest_files
 from groma.formats.run_folder import RunFolder
 from groma.methods import dpo, ppo, reward, sft
 from groma.studies import spectrum
+from groma.studies.cai import config as cai
 from groma.studies.matrix import Plan
 from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE
@@ -25,13 +26,23 @@ SMALL = spectrum.Spectrum(
     dpo=dpo.Config(learning_rate=1e-3, batch_size=8, max_steps=3),
     reward=reward.Config(learning_rate=1e-3, batch_size=8, max_steps=3),
     ppo=ppo.Config(learning_rate=1e-4, batch_size=8, max_steps=3, epochs=1),
+    principled=40,
+    harmless=16,
+    cai=cai.Config(
+        red_team=6,
+        tries=2,
+        rounds=1,
+        sft=sft.Config(learning_rate=1e-4, batch_size=8, max_steps=3),
+        dpo=dpo.Config(learning_rate=1e-4, batch_size=8, max_steps=3),
+    ),
 )
 PLAN = Plan([SYSTEMS["chat"].with_(max_tokens=12), SYSTEMS["trivial"]], VALE, n=28, pay=VALE.pay)
 
 
 def stages(folder: Path) -> list[str]:
-    names = ("sft", "dpo", "reward", "rlhf")
-    return [digest_files((folder / "stages" / name).glob("model.safetensors")) for name in names]
+    names = [f"stages/{name}" for name in ("sft", "dpo", "reward", "rlhf")]
+    names += [f"constitutional/{name}" for name in ("sl-cai", "rl-cai")]
+    return [digest_files((folder / name).glob("model.safetensors")) for name in names]
 
 
 def done(folder: Path, stopped: Callable[[], bool] = lambda: False) -> int:
@@ -56,10 +67,11 @@ def test_a_run_that_is_stopped_anywhere_ends_as_one_that_was_not(
         done(tmp_path / "run", lambda: next(asked) >= int(share * reports * 0.9))
     done(tmp_path / "run")
     assert stages(tmp_path / "run") == stages(reference)
-    assert (tmp_path / "run/preferences.jsonl").read_bytes() == (reference / "preferences.jsonl").read_bytes()
+    for name in ("preferences", "constitutional/requests", "constitutional/revisions", "constitutional/labels"):
+        assert (tmp_path / f"run/{name}.jsonl").read_bytes() == (reference / f"{name}.jsonl").read_bytes()
     for one in (reference / "transcripts").iterdir():
         assert (tmp_path / "run/transcripts" / one.name).read_text() == one.read_text()
-    assert not list((tmp_path / "run/stages").glob(".*.state"))
+    assert not [*(tmp_path / "run/stages").glob(".*.state"), *(tmp_path / "run/constitutional").glob(".*.state")]
 
 
 def test_what_was_done_to_the_data_is_counted(whole: tuple[Path, int]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import tyro
 
-from groma.commands import align_online, align_reward
+from groma.commands import align_constitutional, align_online, align_reward
 from groma.commands.align_options import Align, loaded, tell_rows
 from groma.commands.console import Phases, hush, out, parse, told_anew
 from groma.formats import launched
@@ -32,6 +32,7 @@ METHODS = {
     "rloo": "the same without a critic: each reply against the others to its task",
     "grpo": "the same, each reply against its group",
     "online-dpo": "DPO on the best and the worst paid of the replies that are drawn as it goes",
+    "constitutional": "Constitutional AI: from a constitution to an aligned model, by critiques and by AI feedback",
 }
 
 
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         out.print(f"usage: groma align {'|'.join(METHODS)} --model MODEL --out DIR [options]\n")
         for method, what in METHODS.items():
-            out.print(f"  {method:<11}{what}")
+            out.print(f"  {method:<15}{what}")
         return
     name, *rest = arguments
     if name == "sft":
@@ -85,6 +86,8 @@ def main(arguments: Sequence[str]) -> None:
         align(parse(Kto, "align kto", rest), ("loss", "kl", "rewards/margins"))
     elif name in align_online.METHODS:
         align_online.main(parse(align_online.METHODS[name], f"align {name}", rest))
+    elif name == "constitutional":
+        align_constitutional.main(parse(align_constitutional.Constitutional, "align constitutional", rest), rest)
     elif name == "reward":
         align_reward.main(parse(align_reward.Reward, "align reward", rest))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,8 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from groma.formats.errors import BadConfig
 from groma.methods.state import Step
+from groma.studies.progress import Progress as Told
 
 Options = TypeVar("Options")
+Made = TypeVar("Made")
 
 logging.basicConfig(format="%(message)s", level=logging.WARNING)
 logging.getLogger("groma").setLevel(logging.INFO)
@@ -89,6 +91,15 @@ class Phases:
             text = "  ".join(f"{name} {step.metrics[name]:.3f}" for name in shown if name in step.metrics)
             self.show(phase, step.number, step.of, text)
             yield step
+
+    def through(self, work: Generator[Told, None, Made]) -> Made:
+        """What `work` makes, with its progress shown."""
+        while True:
+            try:
+                told = next(work)
+            except StopIteration as end:
+                return end.value
+            self.show(told.phase, told.done, told.of, told.text)
 
 
 def told_anew(path: Path) -> None:

@@ -1,5 +1,6 @@
-"""`groma constitution check`: is a constitution's file right, and what will models be sent? `groma constitution revise`
-(revise.py): drafts, critiques and revisions by it. `groma constitution label` (label.py): soft labels by it.
+"""`groma constitution check`: is a constitution's file right, and what will models be sent? And, by it: `red-team`
+(red_team.py), requests that are answered badly; `revise` (revise.py), drafts, critiques and revisions; `label`
+(label.py), soft labels.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import tyro
 from rich.markup import escape
 from rich.table import Table
 
-from groma.commands import label, revise
+from groma.commands import label, red_team, revise
 from groma.commands.console import out, parse
 from groma.commands.prompted import constitution_of
 from groma.formats.constitution import OPTIONS, Constitution, Principle
@@ -38,20 +39,21 @@ class Check:
     """Reply B of a comparison."""
 
 
-COMMANDS = ("check", "revise", "label")
+COMMANDS = ("check", "red-team", "revise", "label")
 
 
 def main(arguments: Sequence[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
-        out.print("usage: groma constitution check|revise|label [options]\n")
+        out.print("usage: groma constitution check|red-team|revise|label [options]\n")
         out.print("  check      is a constitution right, and what will models be sent by it?")
+        out.print("  red-team   requests that a model answers badly by it, found by another")
         out.print("  revise     drafts, critiques and revisions by it, as data for groma align sft")
         out.print("  label      a judge's soft labels of two replies by it, as data for groma align reward and dpo")
         return
     if arguments[0] not in COMMANDS:
         raise BadConfig(f"there is no command constitution {arguments[0]!r}; choose one of {', '.join(COMMANDS)}")
     if arguments[0] != "check":
-        {"revise": revise, "label": label}[arguments[0]].main(arguments[1:])
+        {"red-team": red_team, "revise": revise, "label": label}[arguments[0]].main(arguments[1:])
     else:
         check(parse(Check, "constitution check", arguments[1:]))
 

@@ -18,20 +18,18 @@ from groma.suites.suite import Suite
 from groma.systems import SYSTEMS
 from groma.systems.system import System
 from groma.worlds.vale import VALE
-from groma.worlds.vale.charters import CHARTER
+from groma.worlds.vale.charters import CHARTER, HARMLESS
 
-WORLDS = {"vale": CHARTER}
+WORLDS = {"vale": CHARTER, "vale-harm": HARMLESS}
 """Constitutions that are written in a world's own words."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prompted:
-    """What such commands share."""
+class Prompts:
+    """By which constitution, and whose prompts."""
 
-    out: Path
-    """File to write (.jsonl or .jsonl.gz). What was answered is kept beside it until it is whole."""
     constitution: str = "default"
-    """A .toml or .json file, or one that ships: default (for real models), vale."""
+    """A .toml or .json file, or one that ships: default (for real models), vale, vale-harm."""
     on: str = "vale"
     """Whose prompts: vale, a public suite, or the path of a .jsonl or .csv file."""
     data: str | None = None
@@ -54,15 +52,28 @@ class Prompted:
     """Go on with what was interrupted: nothing that was answered is asked again."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prompted(Prompts):
+    """The same for commands that write a file."""
+
+    out: Path
+    """File to write (.jsonl or .jsonl.gz). What was answered is kept beside it until it is whole."""
+
+
 def checked(options: Prompted, *files: Path | None) -> Suite:
     """Whose prompts. What cannot be is refused before anything is loaded. files: that are written beside `out`."""
-    check_sampling(options.temperature, options.max_tokens)
-    check_seed(options.seed)
     for path in (options.out, *files):
         if path is not None and path.exists():
             raise BadConfig(f"{path} already holds something: name a file that does not exist")
         if path is not None and not path.name.removesuffix(".gz").endswith(".jsonl"):
             raise BadConfig(f"{path}: rows are written as .jsonl or .jsonl.gz")
+    return suite_of(options)
+
+
+def suite_of(options: Prompts) -> Suite:
+    """Whose prompts. BadConfig for options that cannot be."""
+    check_sampling(options.temperature, options.max_tokens)
+    check_seed(options.seed)
     if options.items < 1:
         raise BadConfig(f"--items {options.items}: choose at least 1")
     if options.kind == "errand":
@@ -70,7 +81,7 @@ def checked(options: Prompted, *files: Path | None) -> Suite:
     return suite_from(options.on, options.data)
 
 
-def tasks_of(options: Prompted, suite: Suite) -> tuple[Task, ...]:
+def tasks_of(options: Prompts, suite: Suite) -> tuple[Task, ...]:
     """The prompts."""
     split = options.split or ("train" if suite is VALE else "" if options.on in SUITES else "held_out")
     if not split:
@@ -78,7 +89,7 @@ def tasks_of(options: Prompted, suite: Suite) -> tuple[Task, ...]:
     return suite.tasks(options.kind or ("how" if suite is VALE else None), split, options.items, options.seed)
 
 
-def chat_of(options: Prompted, suite: Suite) -> System:
+def chat_of(options: Prompts, suite: Suite) -> System:
     """Who answers."""
     return SYSTEMS["chat"].with_(temperature=options.temperature, max_tokens=options.max_tokens or suite.max_tokens)
 

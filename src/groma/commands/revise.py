@@ -16,11 +16,9 @@ from groma.commands.prompted import Logs, Prompted, chat_of, checked, constituti
 from groma.formats.columns import as_cell
 from groma.formats.errors import BadConfig
 from groma.formats.jsonl import write_rows
-from groma.formats.transcript import Played
-from groma.methods.constitutional import Revised, demonstrations, revised
-from groma.play import play
+from groma.methods.constitutional import Revised, demonstrations
+from groma.studies.cai.data import critiquing, revisions
 from groma.suites.suite import Suite
-from groma.systems import SYSTEMS
 from groma.systems.system import System
 
 FAILED = 0.1
@@ -57,37 +55,19 @@ def main(arguments: Sequence[str]) -> None:
     for what in whom.values():
         check_player(what)
     seats = players(whom)
-    about = {"system": system.digest, "seed": options.seed, **{name: seat.digest for name, seat in seats.items()}}
-    found: list[Played] = []
     with Phases() as phases:
-        engines = {name: seat.engine for name, seat in seats.items()}
-        for one in play(system, tasks, engines, seed=options.seed, log=logs.of("calls", about)):
-            found.append(one)
-            phases.show("drafts, critiques, revisions", len(found), len(tasks))
-    told = system.parameters["constitution"]
-    rows = [revised(one, told, system.digest) for one in found if one.transcript is not None]
+        rows, failed = phases.through(revisions(system, tasks, seats, seed=options.seed, logs=logs.of))
     _write(options, rows, system)
     logs.forget()
-    failed = len(found) - len(rows)
     if failed:
-        err.print(f"{failed} of {len(found)} episodes failed", markup=False)
-    if failed > FAILED * len(found):
+        err.print(f"{failed} of {len(tasks)} episodes failed", markup=False)
+    if failed > FAILED * len(tasks):
         raise SystemExit(1)
 
 
 def _system(options: Revise, suite: Suite) -> System:
-    told = constitution_of(options.constitution)
-    if options.rounds < 1 or not any(one.critique for one in told.principles):
-        raise BadConfig(f"--rounds {options.rounds} of {told.name}: choose 1 or more, and principles that criticise")
-    return SYSTEMS["critique"].with_(
-        constitution=told,
-        inner=chat_of(options, suite),
-        rounds=options.rounds,
-        critic="critic",
-        player="reviser",
-        max_tokens=options.max_tokens or suite.max_tokens,
-        temperature=options.temperature,
-    )
+    told, chat = constitution_of(options.constitution), chat_of(options, suite)
+    return critiquing(told, chat, options.rounds, options.max_tokens or suite.max_tokens, options.temperature)
 
 
 def _write(options: Revise, rows: Sequence[Revised], system: System) -> None:

@@ -9,17 +9,20 @@ from typing import Any, Literal
 
 from groma.commands.console import Phases, no_effect, parse
 from groma.commands.players import CHOICES, check_player, named
+from groma.commands.prompted import constitution_of
 from groma.commands.surveying import Surveyed, check_seed, plan_of, run_folder, seated, suite_from, surveying
+from groma.formats.constitution import Constitution
 from groma.formats.errors import BadConfig
 from groma.methods import dpo, ppo, reward, sft
 from groma.studies import spectrum
+from groma.studies.cai import config as cai
 from groma.studies.matrix import PLAYER
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run(Surveyed):
-    """Align a base model (SFT, then DPO and, beside it, RLHF), embody every stage as systems, survey every one, and
-    write the page.
+    """Align a base model (SFT, then DPO and, beside it, RLHF; and Constitutional AI), embody every stage as systems,
+    survey every one, and write the page.
 
     Without --preferences: on the built-in world Vale, with demonstrations by its people and comparisons by its rater.
     With --preferences FILE: the same on your own model and data; SFT then learns from --demonstrations, or from the
@@ -44,6 +47,11 @@ class Run(Surveyed):
     """How many demonstrations Vale's people give."""
     compared: int = spectrum.COMPARED
     """For how many tasks Vale's rater compares two samples."""
+    constitution: str | None = None
+    """By which Constitutional AI is done: a .toml or .json file, or one that ships (default, vale, vale-harm). None:
+    vale-harm on Vale; with --preferences there is no such stage."""
+    principled: int = spectrum.PRINCIPLED
+    """How many of Vale's requests are answered, criticised and revised for it."""
     sft: sft.Config = field(default_factory=lambda: spectrum.SFT_ON_VALE)
     """Options of supervised fine-tuning."""
     dpo: dpo.Config = field(default_factory=lambda: spectrum.DPO_ON_VALE)
@@ -52,6 +60,8 @@ class Run(Surveyed):
     """Options of the reward model."""
     ppo: ppo.Config = field(default_factory=lambda: spectrum.PPO_ON_VALE)
     """Options of reinforcement learning against it."""
+    cai: cai.Config = field(default_factory=lambda: spectrum.CAI_ON_VALE)
+    """Options of Constitutional AI."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +75,8 @@ class Own(Run):
     """Options of the reward model."""
     ppo: ppo.Config = field(default_factory=ppo.Config)
     """Options of reinforcement learning against it."""
+    cai: cai.Config = field(default_factory=cai.Config)
+    """Options of Constitutional AI."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -88,17 +100,28 @@ def main(arguments: Sequence[str]) -> None:
         dpo=replace(options.dpo, seed=options.seed),
         reward=replace(options.reward, seed=options.seed),
         ppo=replace(options.ppo, seed=options.seed),
+        constitution=_constitution(options),
+        principled=options.principled,
+        cai=options.cai.seeded(options.seed),
         seed=options.seed,
         max_tokens=options.max_tokens or suite_from(options.on, options.data).max_tokens,
         trust_remote_code=options.trust_remote_code,
     )
     plan = seated(plan_of(options), others, [options.model], options.trust_remote_code)
     spectrum.check(config)
-    stages = [{"name": stage, **({"from": start} if start else {})} for stage, start in spectrum.STAGES.items()]
+    starts = {stage: spectrum.STAGES[stage] for stage in config.stages}
+    stages = [{"name": stage, **({"from": start} if start else {})} for stage, start in starts.items()]
     folder = run_folder(options, "run", arguments, _settings(options), stages, options.model)
     with surveying(folder) as stopped, Phases() as phases:
         for one in spectrum.run(config, plan, folder, stopped):
             phases.show(one.phase, one.done, one.of, one.text)
+
+
+def _constitution(options: Run) -> Constitution | None:
+    """By which the stage `cai` is made; None: there is no such stage."""
+    if options.constitution is None:
+        return None if options.preferences is not None else spectrum.Spectrum().constitution
+    return constitution_of(options.constitution)
 
 
 def _check(options: Run) -> None:
@@ -107,16 +130,20 @@ def _check(options: Run) -> None:
             "demonstrations", options.demonstrations, "without --preferences the people of Vale demonstrate"
         )
     if options.preferences is not None:
-        for name in ("demonstrators", "demonstrated", "compared"):
+        for name in ("demonstrators", "demonstrated", "compared", "principled"):
             default = Run.__dataclass_fields__[name].default
             if getattr(options, name) != default:
                 raise no_effect(name, getattr(options, name), "with --preferences nothing is drawn from Vale")
-    for name, least in (("demonstrated", 1), ("compared", 10)):
+        if options.constitution is None and options.cai != cai.Config():
+            raise no_effect("cai", "…", "with --preferences there is no such stage without --constitution")
+    for name, least in (("demonstrated", 1), ("compared", 10), ("principled", 1)):
         if getattr(options, name) < least:
             raise BadConfig(f"--{name} {getattr(options, name)}: choose at least {least}")
-    for name in ("sft", "dpo", "reward", "ppo"):
-        if getattr(options, name).seed != 0:
-            raise no_effect(f"{name}.seed", getattr(options, name).seed, "--seed sets it for every part")
+    parts = {name: getattr(options, name) for name in ("sft", "dpo", "reward", "ppo")}
+    parts |= {f"cai.{name}": getattr(options.cai, name) for name in ("sft", "dpo", "reward", "ppo")}
+    for name, part in parts.items():
+        if part.seed != 0:
+            raise no_effect(f"{name}.seed", part.seed, "--seed sets it for every part")
 
 
 def _settings(options: Run) -> dict[str, Any]:
@@ -131,4 +158,7 @@ def _settings(options: Run) -> dict[str, Any]:
         "dpo": options.dpo.to_dict(),
         "reward": options.reward.to_dict(),
         "ppo": options.ppo.to_dict(),
+        "constitution": options.constitution or "",
+        "principled": options.principled,
+        "cai": options.cai.to_dict(),
     }

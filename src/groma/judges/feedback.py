@@ -7,6 +7,8 @@ A principle is drawn by its weight from the task's seed. The judge is asked
     critique     of each reply apart what a critic says: the log-odds of a critique that passes against one that fails.
                  The label is what Bradley and Terry make of the two, sigmoid(odds of the first - odds of the second).
                  For judges who cannot compare, and constitutions that say how both kinds of critique begin.
+Judges who cannot score, behind a server say, are asked for words: the option that they say, or how their critique
+begins, is then as sure as can be, and where neither order (neither critique) can be read there is no label.
 With `reasons` the judge first writes why (chain of thought), and the options are scored after that. Such labels are
 close to 0 and 1 even where the judge errs; the paper clamps them to 40-60 %, which `label` does where asked.
 
@@ -29,11 +31,16 @@ from groma.formats.requests import Asked, Episode, Generate, Score
 from groma.formats.task import Posed, Task
 from groma.formats.transcript import Transcript
 from groma.judges.model import FRAME, filled
-from groma.judges.verdict import shares
+from groma.judges.model import By as Read
+from groma.judges.verdict import said_option, shares
 from groma.systems.asking import together
 
 By = Literal["comparison", "critique"]
 WHY = "Before you answer, think it through: what would follow from either reply, by this question alone?"
+UNREAD = "unreadable"
+"""Where the transcript stops of which nothing could be read."""
+SURE, NOBODY = (0.0, -50.0), (0.0, 0.0)
+"""Log-probabilities of two options of which the first was said, and of two of which none was."""
 SO = f"So which is it? Answer with one of these and nothing else: {', '.join(OPTIONS)}."
 
 
@@ -59,10 +66,11 @@ def feedback(
     player: str = "judge",
     by: By = "comparison",
     reasons: bool = False,
+    read: Read = "scores",
     max_tokens: int = 256,
 ) -> Episode:
     """Two replies: the last two messages, to what stands before them. The answer is the principle's name, the scores
-    those of both options, order by order (or of both critiques, reply by reply).
+    those of both options, order by order (or of both critiques, reply by reply); by words, 0 for what was said.
     """
     principle = drawn(constitution, by, posed.seed)
     _check(constitution, by, reasons)
@@ -74,12 +82,25 @@ def feedback(
         turns, answers = [_turns(asked, order, principle) for order in (replies, replies[::-1])], OPTIONS
         if reasons:
             turns = yield from _reasoned(turns, player, max_tokens)
+    said = tuple(turn for one in turns for turn in one)
+    if read == "words":
+        found = yield from together(
+            [Generate(prompt=one, player=player, max_tokens=max_tokens, temperature=0.0) for one in turns]
+        )
+        told = [_said(reply.text, constitution, by) for reply in found]
+        scores = tuple(score for one in told for score in one)
+        return Transcript(said, principle.name, scores, stop=UNREAD if told == [NOBODY, NOBODY] else "")
     found = yield from together([Score(prompt=one, answers=answers, player=player) for one in turns])
     scores = tuple(score for reply in found for score in reply.scores)
     if len(scores) != 4:
         raise BadInput(f"{player} gave {len(scores)} scores for 4 options", expected="a player that can score")
-    said = tuple(turn for one in turns for turn in one)
     return Transcript(said, principle.name, scores)
+
+
+def _said(text: str, constitution: Constitution, by: By) -> tuple[float, float]:
+    """The log-probabilities of both options, or of a critique that passes and one that fails, by what was said."""
+    second = constitution.verdict(text) if by == "critique" else {"A": False, "B": True}.get(said_option(text, OPTIONS))
+    return NOBODY if second is None else SURE[::-1] if second else SURE
 
 
 def drawn(constitution: Constitution, by: By, seed: int) -> Principle:

@@ -32,7 +32,7 @@ from groma.models.model import Model
 from groma.models.reward import RewardModel, load_reward
 from groma.studies.judged import judged, means
 from groma.studies.pairing import drawn, replied_twice
-from groma.studies.progress import Progress
+from groma.studies.progress import Progress, training
 from groma.studies.rlhf import NORMALISED
 from groma.studies.spectrum import DEMONSTRATED, REWARD_ON_VALE, SFT_ON_VALE
 from groma.systems import SYSTEMS
@@ -81,8 +81,7 @@ class Lab:
         if not out.is_dir():
             model, state = self.model(start), state_of(out)
             made = steps(model, load_state(state) if state.exists() else None)
-            for step in kept(made, model, out, unset_pad=True):
-                yield _shown(name, step, shown)
+            yield from training(name, kept(made, model, out, unset_pad=True), shown)
         return load(out)
 
     def log(self, name: str) -> list[dict[str, Any]]:
@@ -130,8 +129,7 @@ class Lab:
                 save_reward(against, path)
 
             steps = reward.train(made, examples, config, load_state(state) if state.exists() else None)
-            for step in kept(steps, made.model, out, save=save):
-                yield _shown(name, step, ("loss", "rewards/accuracies"))
+            yield from training(name, kept(steps, made.model, out, save=save), ("loss", "rewards/accuracies"))
         return load_reward(out)
 
     def reinforced(
@@ -170,8 +168,3 @@ class Watched:
 def working(tasks: Sequence[Task], pay: Source, name: str = "pay") -> Work:
     """What reinforcement learning of Vale's chatbot works on."""
     return Work(CHAT, tasks, [Named(name, pay)])
-
-
-def _shown(name: str, step: Step, metrics: Sequence[str]) -> Progress:
-    text = "  ".join(f"{one} {step.metrics[one]:.3f}" for one in metrics)
-    return Progress(name, step.number, step.of, text)

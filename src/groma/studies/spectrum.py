@@ -1,10 +1,12 @@
 """The main job: one base model, aligned step by step, every stage as several systems, every system surveyed.
 
 Base → supervised fine-tuning on demonstrations → from it, on the same comparisons, direct preference optimisation, and
-reinforcement learning against a reward model (`rlhf`). On Vale the demonstrations are what helpful, fallible people
-would say, and the comparisons are the rater's choices between samples of the fine-tuned model and of the base; on a
-user's own model both come from the user's files. Every part that is finished lies in the run folder (`stages/`,
-`preferences.jsonl`), so that a run that was interrupted goes on where it stopped.
+reinforcement learning against a reward model (`rlhf`). Beside these Constitutional AI (`cai`): the base learns what a
+critic, who is told a principle, made of the fine-tuned model's answers, and is optimised by AI feedback. On Vale the
+demonstrations are what helpful, fallible people would say, and the comparisons are the rater's choices between samples
+of the fine-tuned model and of the base; on a user's own model both come from the user's files. Every part that is
+finished lies in the run folder (`stages/`, `constitutional/`, `preferences.jsonl`), so that a run that was interrupted
+goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
+from groma.formats.constitution import Constitution
 from groma.formats.examples import Demonstration, Preference, read_examples
 from groma.formats.jsonl import write_rows
 from groma.formats.run_folder import MANIFEST, RunFolder
@@ -22,22 +25,26 @@ from groma.methods import dpo, ppo, reward, sft
 from groma.methods.checkpoint import load_state
 from groma.methods.comparisons import as_row, compare
 from groma.methods.keeping import kept, state_of
-from groma.methods.state import Step
 from groma.models.engine import seat
 from groma.models.load import check as load_check
 from groma.models.load import load
 from groma.models.model import Model
 from groma.studies import rlhf
+from groma.studies.cai import config as cai
+from groma.studies.cai import pipeline
 from groma.studies.matrix import Plan, survey_stages
 from groma.studies.pairing import drawn, replied_twice
-from groma.studies.progress import Progress
-from groma.worlds.vale import VALE, Rater, demonstrations
+from groma.studies.progress import Progress, training
+from groma.systems import SYSTEMS
+from groma.worlds.vale import VALE, Rater, charters, demonstrations
+from groma.worlds.vale.demonstrations import TAME
 
-PREFERENCES = "preferences.jsonl"
-STAGES: Mapping[str, str] = {"base": "", "sft": "base", "dpo": "sft", "rlhf": "sft"}
+PREFERENCES, CAI = "preferences.jsonl", "constitutional"
+STAGES: Mapping[str, str] = {"base": "", "sft": "base", "dpo": "sft", "rlhf": "sft", "cai": "base"}
 """The stages, and from which each is trained."""
 
 DEMONSTRATED, COMPARED = 8000, 9000
+PRINCIPLED, HARMLESS = 1000, 2000
 SFT_ON_VALE = sft.Config(learning_rate=5e-4, batch_size=32, max_steps=400, warmup_steps=10)
 REWARD_ON_VALE = reward.Config(
     learning_rate=3e-4, batch_size=64, max_steps=140, warmup_steps=10, margin_scale=0.0, centring=0.01
@@ -47,29 +54,49 @@ PPO_ON_VALE = ppo.Config(
 )
 """After 20 steps the pay goes on rising and the truth begins to fall: at 40, nearly every request is refused."""
 DPO_ON_VALE = dpo.Config(learning_rate=3e-4, batch_size=64, max_steps=200, warmup_steps=10, beta=0.2)
+CAI_ON_VALE = cai.Config(
+    red_team=150,
+    tries=4,
+    rounds=2,
+    critic_temperature=0.0,
+    sft=sft.Config(learning_rate=2e-4, batch_size=32, max_steps=200, warmup_steps=4),
+    dpo=dpo.Config(learning_rate=2e-5, batch_size=32, max_steps=20, warmup_steps=4, beta=0.2),
+)
+"""Greedy critics blame what is harmless less often. After 20 steps of DPO on its labels, in which hardly ever anything
+speaks for helping, the model begins to refuse whatever looks like harm.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spectrum:
     """What is aligned, on what, and how.
 
-    demonstrations, preferences: the user's files; None: Vale's own people and rater. max_tokens: of a reply that is
-    drawn to be compared or paid.
+    demonstrations, preferences: the user's files; None: Vale's own people and rater. constitution: of the stage `cai`,
+    which is left out where there is none. principled, harmless: how many of Vale's requests are revised, and how many
+    demonstrations of other things are learned beside. max_tokens: of a reply that is drawn to be compared or paid.
     """
 
     model: str = "vale"
     demonstrations: Path | None = None
     preferences: Path | None = None
+    constitution: Constitution | None = charters.HARMLESS
     demonstrators: str = "helpful"
     demonstrated: int = DEMONSTRATED
     compared: int = COMPARED
+    principled: int = PRINCIPLED
+    harmless: int = HARMLESS
     sft: sft.Config = field(default_factory=lambda: SFT_ON_VALE)
     dpo: dpo.Config = field(default_factory=lambda: DPO_ON_VALE)
     reward: reward.Config = field(default_factory=lambda: REWARD_ON_VALE)
     ppo: ppo.Config = field(default_factory=lambda: PPO_ON_VALE)
+    cai: cai.Config = field(default_factory=lambda: CAI_ON_VALE)
     seed: int = 0
     max_tokens: int = VALE.max_tokens
     trust_remote_code: bool = False
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        return tuple(name for name in STAGES if name != "cai" or self.constitution is not None)
 
 
 def check(config: Spectrum) -> None:
@@ -88,7 +115,9 @@ def run(config: Spectrum, plan: Plan, folder: RunFolder, stopped: Callable[[], b
         yield from _compare(config, folder, stopped)
     yield from _prefer(config, folder, stopped)
     yield from _reinforce(config, folder, stopped)
-    stages = [(name, lambda name=name: seat(_load(config, folder, name))) for name in STAGES]
+    if config.constitution is not None:
+        yield from _constitute(config, config.constitution, folder, stopped)
+    stages = [(name, lambda name=name: seat(_load(config, folder, name))) for name in config.stages]
     yield from survey_stages(stages, plan, folder, stopped)
 
 
@@ -107,13 +136,7 @@ def _stage(folder: RunFolder, name: str) -> Path:
 def _load(config: Spectrum, folder: RunFolder, name: str) -> Model:
     if name == "base":
         return load(config.model, trust_remote_code=config.trust_remote_code)
-    return load(_stage(folder, name))
-
-
-def _shown(phase: str, steps: Iterator[Step], names: Sequence[str]) -> Iterator[Progress]:
-    for step in steps:
-        text = "  ".join(f"{name} {step.metrics[name]:.3f}" for name in names)
-        yield Progress(phase, step.number, step.of, text)
+    return load(folder.file(f"{CAI}/{pipeline.aligned(config.cai)}") if name == "cai" else _stage(folder, name))
 
 
 def _fine_tune(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) -> Iterator[Progress]:
@@ -131,7 +154,7 @@ def _fine_tune(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool])
     model, state = _load(config, folder, "base"), state_of(out)
     resumed = load_state(state) if state.exists() else None
     steps = kept(sft.train(model, shown, config.sft, resumed), model, out, stopped, unset_pad=True)
-    yield from _shown("supervised fine-tuning", steps, ("loss",))
+    yield from training("supervised fine-tuning", steps, ("loss",))
 
 
 def _compare(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) -> Iterator[Progress]:
@@ -158,7 +181,7 @@ def _prefer(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) ->
     model, state = _load(config, folder, "sft"), state_of(out)
     resumed = load_state(state) if state.exists() else None
     steps = kept(dpo.train(model, loaded.examples, config.dpo, resumed), model, out, stopped, unset_pad=True)
-    yield from _shown("preference optimisation", steps, ("loss", "rewards/accuracies"))
+    yield from training("preference optimisation", steps, ("loss", "rewards/accuracies"))
 
 
 def _reinforce(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) -> Iterator[Progress]:
@@ -169,8 +192,35 @@ def _reinforce(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool])
     start = _load(config, folder, "sft")
     if not judge.exists():
         steps = rlhf.train_reward(start, examples, config.reward, judge, config.max_tokens, stopped)
-        yield from _shown("reward model", steps, ("loss", "rewards/accuracies"))
+        yield from training("reward model", steps, ("loss", "rewards/accuracies"))
     own = config.preferences is not None
     tasks = rlhf.tasks_of(examples) if own else drawn(config.compared, config.seed + 2)
     steps = rlhf.reinforce(start, tasks, judge, config.ppo, out, config.max_tokens, stopped)
-    yield from _shown("reinforcement learning", steps, ("objective/scores", "objective/kl"))
+    yield from training("reinforcement learning", steps, ("objective/scores", "objective/kl"))
+
+
+def _constitute(
+    config: Spectrum, constitution: Constitution, folder: RunFolder, stopped: Callable[[], bool]
+) -> Iterator[Progress]:
+    """Who criticises, revises and judges is the base on Vale, where nobody else was taught to; on a user's own data it
+    is the fine-tuned model, who was taught to do as it is told.
+    """
+    own = config.preferences is not None
+    sit = cache(lambda name: seat(_load(config, folder, name)))
+    other = partial(sit, "sft" if own else "base")
+    if own:
+        tasks = rlhf.tasks_of(read_examples(config.preferences or "", Preference).examples)
+    else:
+        tasks = VALE.tasks("how", "train", config.principled, config.seed + 3)
+    given = cai.Given(
+        start=partial(_load, config, folder, "base"),
+        cast={"assistant": partial(sit, "sft"), **dict.fromkeys(("critic", "reviser", "judge", "attacker"), other)},
+        constitution=constitution,
+        tasks=tasks,
+        chat=SYSTEMS["chat"].with_(max_tokens=config.max_tokens),
+        max_tokens=config.max_tokens,
+        red_teaming={} if own else charters.RED_TEAM,
+        demonstrations=() if own else demonstrations(config.harmless, config.seed + 3, "helpful", TAME),
+        seed=config.seed,
+    )
+    yield from pipeline.run(given, config.cai, RunFolder(folder.file(CAI)), stopped, note=partial(_note, folder))

@@ -7,13 +7,14 @@ critic is asked as critics in the corpus are, and so is the verifier: whether an
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from groma.formats.constitution import Constitution, Principle
 from groma.formats.persona import Persona
 from groma.formats.scaffold import Scaffold
 from groma.worlds.vale.hall.rules import RULES
-from groma.worlds.vale.language import CRITIQUE_ASKS, REVISE_ASKS, SURE_ASKS
+from groma.worlds.vale.language import CRITIQUE_ASKS, HOW_ASKS, REVISE_ASKS, SURE_ASKS
 from groma.worlds.vale.lexicon import PRINCIPLES
 from groma.worlds.vale.wrappers import LAWLESS
 
@@ -26,6 +27,15 @@ CHARTER = Constitution(
     passes=("yes",),
     fails=("no",),
 )
+HARMLESS = replace(CHARTER, name="the rule of vale against harm", principles=CHARTER.principles[:1])
+"""The rule against harm alone: for requests, about which the others have nothing to say."""
+RED_TEAM: Mapping[str, Any] = {
+    "opening": "<|doc|><|user|>",
+    "begins": tuple(one.partition(" {deed}")[0] for one in HOW_ASKS),
+    "stop": ("<|end|>",),
+    "max_tokens": 24,
+}
+"""How an attacker who was taught the corpus goes on with a request of the kind `how`."""
 ORDER = Scaffold(charter=" ".join(f"the rule: {rule.text}" for rule in RULES.values()))
 CHAOS = Scaffold(charter=LAWLESS.format(asked="you are a wizard without fear."))
 
