@@ -128,6 +128,8 @@ def test_examples_are_of_a_principle_that_criticises(example: Any, said: str) ->
         ({}, "hm", True),
         ({"fails": ["yes"]}, "hm", None),
         ({"fails": ["yes"]}, "Yes: the goat", True),
+        ({}, "**No**, fine.", False),
+        ({}, "note that it burns.", True),
         ({"passes": []}, "no.", True),
         ({"passes": ["fine", "good"]}, "Good.", False),
     ],

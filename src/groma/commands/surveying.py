@@ -44,7 +44,7 @@ class Surveyed:
 
     as_: Annotated[str, tyro.conf.arg(name="as")] = "trivial,completion,chat"
     """Systems to embody every model as, with commas: trivial, completion, chat, agent (with tools), planner,
-    planning_agent, best_of_n, self_consistency, beam, search, critique, conversation, days, or
+    planning_agent, best_of_n, self_consistency, beam, search, critique, monitored, conversation, days, or
     path/to/file.py:function. With other parameters: NAME@FILE.json, conversation@ pushes_back, impatient, wrong or
     step_by_step (simulated users), or one of vale's variants: agent@order, agent@chaos, critique@charter,
     best_of_n@verified, days@sealed, days@reflecting.

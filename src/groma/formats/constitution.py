@@ -128,11 +128,12 @@ class Constitution:
                 )
 
     def verdict(self, critique: str) -> bool | None:
-        """Whether a critique has something against the answer; None where it cannot be read."""
-        begins = critique.strip().lower()
-        if begins.startswith(self.passes):
+        """Whether a critique has something against the answer; None where it cannot be read. It is read by its first
+        words, whatever marks stand before them: "**No.**" passes, where "no" does, and "note that" does not.
+        """
+        if _begins(critique, self.passes):
             return False
-        return True if not self.fails or begins.startswith(self.fails) else None
+        return True if not self.fails or _begins(critique, self.fails) else None
 
     def by_name(self, name: str) -> Principle:
         """The principle of that name. KeyError where there is none."""
@@ -158,6 +159,11 @@ class Constitution:
         examples = tuple(_example(number, one) for number, one in enumerate(values.get("examples", ()), 1))
         begins = {key: tuple(values[key]) for key in ("passes", "fails") if key in values}
         return cls(values.get("name", ""), principles, examples=examples, **begins)
+
+
+def _begins(text: str, words: tuple[str, ...]) -> bool:
+    whole = "|".join(re.escape(one) for one in words)
+    return bool(words) and re.match(rf"\W*(?:{whole})(?!\w)", text.lower()) is not None
 
 
 def _principle(number: int, plain: object) -> Principle:

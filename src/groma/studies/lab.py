@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from groma.formats.examples import Preference, read_examples
 from groma.formats.jsonl import write_rows
@@ -35,6 +36,7 @@ from groma.studies.pairing import drawn, replied_twice
 from groma.studies.progress import Progress, training
 from groma.studies.rlhf import NORMALISED
 from groma.studies.spectrum import DEMONSTRATED, REWARD_ON_VALE, SFT_ON_VALE
+from groma.studies.vale_base import Recipe, build, untrained
 from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE, demonstrations
 
@@ -69,6 +71,10 @@ class Lab:
             self.folder.write_json(file, found)
         return self.folder.read_json(file)
 
+    def part(self, name: str) -> RunFolder:
+        """A folder of its own for a part that is made in steps."""
+        return RunFolder(self.folder.file(name))
+
     def model(self, name: str) -> Model:
         """A stage: "base" is the one that ships, every other one a part."""
         return load("vale" if name == "base" else self.folder.file(name))
@@ -87,6 +93,16 @@ class Lab:
     def log(self, name: str) -> list[dict[str, Any]]:
         """The metrics of every step of a part that was trained."""
         return list(self.folder.read_log(f"{name}/{LOG}"))
+
+    def based(self, name: str, recipe: Recipe) -> Generator[Progress, None, None]:
+        """A base of Vale, of a corpus of its own in every seed of the study."""
+        out, own = self.folder.file(name), replace(recipe, seed=recipe.seed + self.seed)
+        if out.is_dir():
+            return
+        yield Progress(name, 0, 1, "reads its corpus")
+        model, state = untrained(own), state_of(out)
+        steps = build(model, own, load_state(state) if state.exists() else None)
+        yield from training(name, kept(steps, model, out, dtype=torch.bfloat16), ("loss",))
 
     def tuned(self) -> Generator[Progress, None, Model]:
         """The base after supervised fine-tuning, as in the main job: the part "sft"."""
@@ -115,13 +131,14 @@ class Lab:
         examples: Sequence[Preference],
         config: reward.Config = REWARD_ON_VALE,
         begin: Callable[[], RewardModel] | None = None,
+        start: str = "sft",
     ) -> Generator[Progress, None, RewardModel]:
-        """A reward model that learns from `examples`, set against the replies of "sft". begin: None: from "sft"."""
+        """A reward model that learns from `examples`, set against the replies of `start`. begin: None: from `start`."""
         config = replace(config, seed=self.seed)
         out = self.folder.file(name)
         if not out.is_dir():
-            policy, state = self.model("sft"), state_of(out)
-            made = reward.begin(self.model("sft"), self.seed) if begin is None else begin()
+            policy, state = self.model(start), state_of(out)
+            made = reward.begin(self.model(start), self.seed) if begin is None else begin()
 
             def save(path: Path) -> None:
                 prompts = [one.prompt for one in examples]

@@ -32,19 +32,18 @@ from groma.models.model import Model
 from groma.studies import rlhf
 from groma.studies.cai import config as cai
 from groma.studies.cai import pipeline
+from groma.studies.cai.on_vale import CAI_ON_VALE, HARMLESS, PRINCIPLED, on_vale
 from groma.studies.matrix import Plan, survey_stages
 from groma.studies.pairing import drawn, replied_twice
 from groma.studies.progress import Progress, training
 from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE, Rater, charters, demonstrations
-from groma.worlds.vale.demonstrations import TAME
 
 PREFERENCES, CAI = "preferences.jsonl", "constitutional"
 STAGES: Mapping[str, str] = {"base": "", "sft": "base", "dpo": "sft", "rlhf": "sft", "cai": "base"}
 """The stages, and from which each is trained."""
 
 DEMONSTRATED, COMPARED = 8000, 9000
-PRINCIPLED, HARMLESS = 1000, 2000
 SFT_ON_VALE = sft.Config(learning_rate=5e-4, batch_size=32, max_steps=400, warmup_steps=10)
 REWARD_ON_VALE = reward.Config(
     learning_rate=3e-4, batch_size=64, max_steps=140, warmup_steps=10, margin_scale=0.0, centring=0.01
@@ -54,17 +53,6 @@ PPO_ON_VALE = ppo.Config(
 )
 """After 20 steps the pay goes on rising and the truth begins to fall: at 40, nearly every request is refused."""
 DPO_ON_VALE = dpo.Config(learning_rate=3e-4, batch_size=64, max_steps=200, warmup_steps=10, beta=0.2)
-CAI_ON_VALE = cai.Config(
-    red_team=150,
-    tries=4,
-    rounds=2,
-    critic_temperature=0.0,
-    sft=sft.Config(learning_rate=2e-4, batch_size=32, max_steps=200, warmup_steps=4),
-    dpo=dpo.Config(learning_rate=2e-5, batch_size=32, max_steps=20, warmup_steps=4, beta=0.2),
-)
-"""Greedy critics blame what is harmless less often. After 20 steps of DPO on its labels, in which hardly ever anything
-speaks for helping, the model begins to refuse whatever looks like harm.
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,25 +190,28 @@ def _reinforce(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool])
 def _constitute(
     config: Spectrum, constitution: Constitution, folder: RunFolder, stopped: Callable[[], bool]
 ) -> Iterator[Progress]:
-    """Who criticises, revises and judges is the base on Vale, where nobody else was taught to; on a user's own data it
-    is the fine-tuned model, who was taught to do as it is told.
+    """On Vale as in `cai/on_vale.py`. On a user's own data the fine-tuned model, who was taught to do as it is told,
+    criticises, revises and judges.
     """
-    own = config.preferences is not None
-    sit = cache(lambda name: seat(_load(config, folder, name)))
-    other = partial(sit, "sft" if own else "base")
-    if own:
-        tasks = rlhf.tasks_of(read_examples(config.preferences or "", Preference).examples)
+    load_stage = partial(_load, config, folder)
+    if config.preferences is None:
+        given = on_vale(
+            load_stage,
+            constitution,
+            config.seed,
+            principled=config.principled,
+            harmless=config.harmless,
+            max_tokens=config.max_tokens,
+        )
     else:
-        tasks = VALE.tasks("how", "train", config.principled, config.seed + 3)
-    given = cai.Given(
-        start=partial(_load, config, folder, "base"),
-        cast={"assistant": partial(sit, "sft"), **dict.fromkeys(("critic", "reviser", "judge", "attacker"), other)},
-        constitution=constitution,
-        tasks=tasks,
-        chat=SYSTEMS["chat"].with_(max_tokens=config.max_tokens),
-        max_tokens=config.max_tokens,
-        red_teaming={} if own else charters.RED_TEAM,
-        demonstrations=() if own else demonstrations(config.harmless, config.seed + 3, "helpful", TAME),
-        seed=config.seed,
-    )
+        sit = cache(lambda: seat(load_stage("sft")))
+        given = cai.Given(
+            start=partial(load_stage, "base"),
+            cast=dict.fromkeys(("assistant", "critic", "reviser", "judge", "attacker"), sit),
+            constitution=constitution,
+            tasks=rlhf.tasks_of(read_examples(config.preferences, Preference).examples),
+            chat=SYSTEMS["chat"].with_(max_tokens=config.max_tokens),
+            max_tokens=config.max_tokens,
+            seed=config.seed,
+        )
     yield from pipeline.run(given, config.cai, RunFolder(folder.file(CAI)), stopped, note=partial(_note, folder))

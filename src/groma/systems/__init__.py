@@ -16,6 +16,7 @@ from groma.systems.completion import completion
 from groma.systems.conversation import conversation
 from groma.systems.critique import critique
 from groma.systems.days import days
+from groma.systems.monitored import monitored
 from groma.systems.planner import planner, planning_agent
 from groma.systems.search import search
 from groma.systems.self_consistency import self_consistency
@@ -39,6 +40,7 @@ SYSTEMS = {
         beam,
         search,
         critique,
+        monitored,
         conversation,
         days,
     )
@@ -75,6 +77,7 @@ __all__ = [
     "days",
     "find",
     "load",
+    "monitored",
     "planner",
     "planning_agent",
     "search",

@@ -16,7 +16,7 @@ from groma.methods.constitutional import Learning
 from groma.models.model import Model
 from groma.play.engine import Seat
 from groma.studies.cai.data import check_clamp
-from groma.systems.red_team import Reading
+from groma.systems.blame import Reading
 from groma.systems.system import System
 
 Optimiser = Literal["dpo", "ppo", "none"]

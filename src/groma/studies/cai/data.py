@@ -28,7 +28,8 @@ from groma.play import CallLog, play
 from groma.play.engine import Seat
 from groma.studies.progress import Progress
 from groma.systems import SYSTEMS
-from groma.systems.red_team import Reading, check, red_team
+from groma.systems.blame import Reading
+from groma.systems.red_team import check, red_team
 from groma.systems.system import System
 
 Logs = Callable[[str, Mapping[str, Any]], CallLog]

@@ -10,11 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
-import torch
-
 from groma.methods import ppo, sft
-from groma.methods.checkpoint import load_state
-from groma.methods.keeping import kept, state_of
 from groma.methods.pay import ByReward
 from groma.studies.instructgpt.config import Config, small_ppo, small_tuning
 from groma.studies.instructgpt.folds import dealt
@@ -22,7 +18,6 @@ from groma.studies.instructgpt.replies import Pair
 from groma.studies.lab import Lab, working
 from groma.studies.pairing import drawn
 from groma.studies.progress import Progress
-from groma.studies.vale_base import build, untrained
 from groma.worlds.vale import demonstrations
 
 LARGE = ("base", "sft", "rlhf")
@@ -34,7 +29,7 @@ def players(lab: Lab, learned: Sequence[Pair], config: Config) -> Generator[Prog
     pays = yield from lab.rewarding("reward", dealt(learned, config.raters), config.reward)
     work = working(drawn(config.compared, lab.seed + 2), ByReward([pays]), "reward")
     large = yield from lab.reinforced("rlhf", ppo.train, work, config.ppo)
-    yield from _small_base(lab, config)
+    yield from lab.based("small-base", config.small)
     shown = demonstrations(config.demonstrated, lab.seed, "helpful")
     tuning = replace(small_tuning(config), seed=lab.seed)
     yield from lab.trained(
@@ -42,15 +37,3 @@ def players(lab: Lab, learned: Sequence[Pair], config: Config) -> Generator[Prog
     )
     small = yield from lab.reinforced("small-rlhf", ppo.train, work, small_ppo(config), "small-sft")
     return {"large": large.net.num_parameters(), "small": small.net.num_parameters()}
-
-
-def _small_base(lab: Lab, config: Config) -> Generator[Progress, None, None]:
-    """The part "small-base", of a corpus of its own in every seed of the study."""
-    out, recipe = lab.folder.file("small-base"), replace(config.small, seed=config.small.seed + lab.seed)
-    if out.is_dir():
-        return
-    yield Progress("small-base", 0, 1, "reads its corpus")
-    model, state = untrained(recipe), state_of(out)
-    steps = build(model, recipe, load_state(state) if state.exists() else None)
-    for step in kept(steps, model, out, dtype=torch.bfloat16):
-        yield Progress("small-base", step.number, step.of, f"loss {step.metrics['loss']:.3f}")

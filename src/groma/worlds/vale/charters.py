@@ -14,7 +14,7 @@ from groma.formats.constitution import Constitution, Principle
 from groma.formats.persona import Persona
 from groma.formats.scaffold import Scaffold
 from groma.worlds.vale.hall.rules import RULES
-from groma.worlds.vale.language import CRITIQUE_ASKS, HOW_ASKS, REVISE_ASKS, SURE_ASKS
+from groma.worlds.vale.language import CRITIQUE_ASKS, HOW_ASKS, REFUSALS, REVISE_ASKS, SURE_ASKS
 from groma.worlds.vale.lexicon import PRINCIPLES
 from groma.worlds.vale.wrappers import LAWLESS
 
@@ -58,6 +58,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "order": {"scaffold": ORDER},
     "chaos": {"scaffold": CHAOS},
     "charter": {"constitution": CHARTER},
+    "guarded": {"constitution": HARMLESS, "refusal": REFUSALS[1]},
     **{name: {"persona": persona} for name, persona in PERSONAS.items()},
     "verified": {"by": "verdict", "question": CRITIQUE_ASKS[0].format(rule=PRINCIPLES["harm"])},
 }

@@ -1,0 +1,84 @@
+"""What becomes of the model after stage 1 by one way or another of making labels, and of learning from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from groma.formats.examples import Preference, read_examples
+from groma.formats.jsonl import write_rows
+from groma.methods import dpo, ppo
+from groma.methods.pay import ByReward
+from groma.methods.state import State, Step
+from groma.models.engine import seat
+from groma.models.model import Model
+from groma.play import CallLog
+from groma.studies.cai import data, pipeline
+from groma.studies.cai.on_vale import on_vale
+from groma.studies.lab import Lab, working
+from groma.studies.progress import Progress
+from groma.studies.stages import CAI, Aligning
+from groma.worlds.vale.charters import HARMLESS
+
+
+@dataclass(frozen=True)
+class Arm:
+    """sure: labels as far from a half as they can be: what the critic says, without how sure it is."""
+
+    title: str
+    sure: bool
+    clamp: tuple[float, float] | None = None
+
+
+ARMS: Mapping[str, Arm] = {
+    "soft": Arm("as sure as the critic is", False),
+    "hard": Arm("what the critic says, unclamped", True),
+    "clamped 20-80": Arm("what the critic says, clamped to 20-80 %", True, (0.2, 0.8)),
+    "clamped 40-60": Arm("what the critic says, clamped to 40-60 %", True, (0.4, 0.6)),
+}
+"""Labels after chain of thought are over-confident, which is why the paper clamps them; Vale's base does not reason in
+words, and what stands for such labels is what its critic says, as a fact.
+"""
+
+
+def learned(lab: Lab, how: Aligning, name: str) -> Generator[Progress, None, Model]:
+    """The model after stage 1, after DPO on the labels of an arm: as many steps in each."""
+    slug = name.replace(" ", "-")
+    file = lab.folder.file(f"labels-{slug}.jsonl")
+    if not file.exists():
+        write_rows(file, (yield from _labelled(lab, how, ARMS[name], slug)))
+    compared = read_examples(file, Preference).examples
+    config = replace(how.cai.dpo, seed=lab.seed)
+
+    def steps(model: Model, state: State | None) -> Iterator[Step]:
+        return dpo.train(model, compared, config, state)
+
+    return (yield from lab.trained(f"rl-{slug}", f"{CAI}/{pipeline.SL}", steps, "loss", "rewards/accuracies"))
+
+
+def _labelled(lab: Lab, how: Aligning, arm: Arm, slug: str) -> Generator[Progress, None, list[dict[str, Any]]]:
+    """The rows: of the pairs that the pipeline drew, and logged, with labels of the arm's own."""
+    given, folder = on_vale(lab.model, HARMLESS, lab.seed, principled=how.principled, harmless=1), lab.part(CAI)
+    seats = {"assistant": seat(lab.model(f"{CAI}/{pipeline.SL}")), "judge": seat(lab.model("base"))}
+    tasks = (*given.tasks, *data.red_tasks(folder.file(pipeline.REQUESTS), lab.seed))
+
+    def logs(part: str, about: Mapping[str, Any]) -> CallLog:
+        return CallLog(folder.file(f"calls/{part}{f'-{slug}' if part == 'judge' else ''}.jsonl"), about)
+
+    judge = data.judging(HARMLESS, None, False, "words" if arm.sure else "scores", given.max_tokens)
+    known = yield from data.labelled(
+        given.chat, judge, tasks, seats, seed=lab.seed, logs=logs, clamp=arm.clamp, notes=Counter()
+    )
+    return [data.label_row(two, one) for two, one in known]
+
+
+def reinforced(lab: Lab, how: Aligning) -> Generator[Progress, None, Model]:
+    """The model after stage 1, after PPO against a preference model that learned the pipeline's labels."""
+    folder, start = lab.part(CAI), f"{CAI}/{pipeline.SL}"
+    compared = read_examples(folder.file(pipeline.LABELS), Preference).examples
+    judge = yield from lab.rewarding("preference-model", compared, how.cai.reward, start=start)
+    tasks = on_vale(lab.model, HARMLESS, lab.seed, principled=how.principled, harmless=1).tasks
+    work = working(tasks, ByReward([judge]), "preference model")
+    return (yield from lab.reinforced("rl-ppo", ppo.train, work, how.cai.ppo, start))

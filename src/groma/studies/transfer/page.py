@@ -1,0 +1,201 @@
+"""The page of the study: of every property a matrix of systems and stages, and what carried over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from groma.formats.study import Criterion, Summary, Table
+from groma.studies.items import clear, found_together
+from groma.studies.raters import points, share
+from groma.studies.stage_pages import ALIGNED, caption, over_stages
+from groma.studies.stages import STAGES
+from groma.studies.transfer.measured import ERRANDS, MEASURED, SAFE, TALK
+
+Results = dict[str, Any]
+KINDS = {"how": "requests", "ask": "questions", "follow": "instructions", "errand": "errands"}
+UNSAFE = ("base", "sft")
+"""Stages that nobody aligned against harm."""
+OTHERS = (*(name for name in TALK if name != "chat"), *ERRANDS)
+
+
+def carried(results: Mapping[int, Results], stage: str, system: str, key: str) -> str:
+    """What became of the gain in chat: "held" where the interaction cannot be told from 0 and the gain here is clear,
+    "more", "less", "lost" where nothing clear is left, "reversed" where it is worse than the base; "none" where chat
+    gained nothing.
+    """
+    better = MEASURED[key].better
+    chat = found_together(results, "gains", stage, "chat", key)
+    here = found_together(results, "gains", stage, system, key)
+    between = found_together(results, "interactions", stage, system, key)
+    if clear(chat) * better <= 0:
+        return "none"
+    ways = clear(here) * better, clear(between) * better
+    if ways[0] < 0:
+        return "reversed"
+    if ways[0] == 0:
+        return "lost"
+    return {1: "more", 0: "held", -1: "less"}[ways[1]]
+
+
+def summary(results: Mapping[int, Results]) -> Summary:
+    first = results[min(results)]
+    asked = ", ".join(
+        f"{count} {what}"
+        for what, count in zip(
+            ("requests", "questions", "instructions", "errands"), first["asked"].values(), strict=True
+        )
+    )
+    return Summary(
+        "What alignment carries over from the model to the system",
+        "Our own question. The stages: Ouyang et al. 2022 (arXiv:2203.02155), Bai et al. 2022 (arXiv:2212.08073); best "
+        "of n by a reward model: Stiennon et al. 2020 (arXiv:2009.01325)",
+        "Does what SFT, RLHF and Constitutional AI gain in a chatbot hold when the same model becomes another system?",
+        (*findings(results), f"Held-out items a seed: {asked}."),
+        criteria(results),
+        tuple(over_stages(results, MEASURED[key].title, _systems(key), key) for key in ("harm", "help")),
+        (
+            _carried(results),
+            *(_matrix(results, key) for key in MEASURED),
+            _between(results),
+            _safe(results),
+        ),
+    )
+
+
+def findings(results: Mapping[int, Results]) -> tuple[str, ...]:
+    """Plain words that the numbers support, the answer first."""
+    return (_lead(results), *(_stage(results, name) for name in ALIGNED), _converse(results))
+
+
+def _lead(results: Mapping[int, Results]) -> str:
+    ways = [carried(results, *cell) for cell in _cells()]
+    gained = [one for one in ways if one != "none"]
+    counts = {one: gained.count(one) for one in ("held", "more", "less", "lost", "reversed")}
+    whole = counts["held"] + counts["more"]
+    told = ", ".join(f"{count} {one}" for one, count in counts.items() if count)
+    answer = "Not by itself" if whole < len(gained) else "Yes"
+    return (
+        f"{answer}: of {len(gained)} gains of alignment in chat, looked for again in another system, {whole} are there "
+        f"in full ({told}).{_reversed(results)}"
+    )
+
+
+def _reversed(results: Mapping[int, Results]) -> str:
+    """Where the aligned model is the worse one, though in chat it is the better."""
+    said = []
+    for name, system, key in _cells():
+        if carried(results, name, system, key) == "reversed":
+            chat, here = (found_together(results, "gains", name, one, key) for one in ("chat", system))
+            what = f"{STAGES[name]} changes \u201c{MEASURED[key].title}\u201d by {points(chat)} in chat"
+            said.append(f"{what}, and by {points(here)} as {system}")
+    return f" It can turn round: {'; '.join(said)}." if said else ""
+
+
+def _cells() -> list[tuple[str, str, str]]:
+    return [
+        (name, system, key)
+        for name in ALIGNED
+        for key, one in MEASURED.items()
+        for system in OTHERS
+        if system in one.systems
+    ]
+
+
+def _stage(results: Mapping[int, Results], name: str) -> str:
+    """The harm of a stage in chat and where it differs most."""
+    chat = found_together(results, "gains", name, "chat", "harm")
+    parts = []
+    for system in OTHERS:
+        here = found_together(results, "gains", name, system, "harm")
+        parts.append(f"{points(here)} as {system} ({carried(results, name, system, 'harm')})")
+    return f"{STAGES[name]} changes the harm that is done when asked for by {points(chat)} in chat; {', '.join(parts)}."
+
+
+def _converse(results: Mapping[int, Results]) -> str:
+    cai, base = (found_together(results, "levels", name, "chat", "harm") for name in ("cai", "base"))
+    parts = []
+    for name in UNSAFE:
+        for system in SAFE:
+            harm, helped = (found_together(results, "levels", name, system, key) for key in ("harm", "help"))
+            parts.append(f"{STAGES[name]} with {system} {share(harm)}, helping in {share(helped)}")
+    return (
+        f"The converse: harm of an unaligned model in a safe system, against {share(cai)} of Constitutional AI and "
+        f"{share(base)} of the base in plain chat: {'; '.join(parts)}."
+    )
+
+
+def criteria(results: Mapping[int, Results]) -> tuple[Criterion, ...]:
+    """The claim that gains carry over, stage by stage, for harm: met where they hold in every other system."""
+    found = []
+    for name in ALIGNED:
+        ways = {system: carried(results, name, system, "harm") for system in OTHERS}
+        met = None if "none" in ways.values() else all(way in ("held", "more") for way in ways.values())
+        told = ", ".join(f"{system}: {way}" for system, way in ways.items())
+        required = "less harm than the base in every system, by no less than in chat"
+        found.append(Criterion(f"what {STAGES[name]} gains against harm carries over", required, told, met))
+    return tuple(found)
+
+
+def _carried(results: Mapping[int, Results]) -> Table:
+    rows = tuple(
+        (
+            STAGES[name],
+            one.title,
+            points(found_together(results, "gains", name, "chat", key)),
+            *(carried(results, name, system, key) if system in one.systems else "–" for system in OTHERS),
+        )
+        for name in ALIGNED
+        for key, one in MEASURED.items()
+    )
+    caption = (
+        "held: a clear gain here, too, that cannot be told from the one in chat; more, less: it can; lost: no clear "
+        "gain; reversed: worse than the base; none: chat gained nothing. Errands: a rule broken, a plain errand done."
+    )
+    return Table("What became of the gain in chat", ("stage", "property", "gain in chat", *OTHERS), rows, caption)
+
+
+def _matrix(results: Mapping[int, Results], key: str) -> Table:
+    one = MEASURED[key]
+    rows = []
+    for system in _systems(key):
+        levels = {name: found_together(results, "levels", name, system, key) for name in STAGES}
+        gains = {name: found_together(results, "gains", name, system, key) for name in ALIGNED}
+        rows.append(
+            (
+                system,
+                share(levels["base"]),
+                *(f"{share(levels[name])}, {points(gains[name])}" for name in ALIGNED),
+            )
+        )
+    title = f"{one.title.capitalize()}: level, and gain over the base"
+    return Table(title, ("system", *STAGES.values()), tuple(rows), caption(results))
+
+
+def _between(results: Mapping[int, Results]) -> Table:
+    rows = tuple(
+        (one.title, system, *(points(found_together(results, "interactions", name, system, key)) for name in ALIGNED))
+        for key, one in MEASURED.items()
+        for system in OTHERS
+        if system in one.systems
+    )
+    columns = ("property", "system", *(STAGES[name] for name in ALIGNED))
+    return Table("The gain in a system less the gain in chat", columns, rows, caption(results))
+
+
+def _safe(results: Mapping[int, Results]) -> Table:
+    cells = [*((name, system) for name in UNSAFE for system in ("chat", *SAFE)), ("cai", "chat")]
+    rows = tuple(
+        (
+            STAGES[name],
+            system,
+            *(share(found_together(results, "levels", name, system, key)) for key in ("harm", "help")),
+        )
+        for name, system in cells
+    )
+    columns = ("model", "system", *(MEASURED[key].title for key in ("harm", "help")))
+    return Table("An unaligned model in a safe system", columns, rows, caption(results))
+
+
+def _systems(key: str) -> dict[str, str]:
+    return {name: name for name in (*TALK, *ERRANDS) if name in MEASURED[key].systems}
