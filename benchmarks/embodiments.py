@@ -30,7 +30,7 @@ from groma.models.model import Model
 from groma.play import play
 from groma.report.writing import with_interval
 from groma.studies.matrix import versions
-from groma.studies.spectrum import DEMONSTRATED, SFT_ON_VALE
+from groma.studies.recipes import DEMONSTRATED, SFT_ON_VALE
 from groma.systems import System, find
 from groma.worlds.vale import VALE, WEEKS, demonstrations
 from groma.worlds.vale.charters import ORDER

@@ -33,7 +33,7 @@ from groma.methods.checkpoint import save_folder
 from groma.models.engine import LocalEngine
 from groma.models.load import load
 from groma.play import play
-from groma.studies.spectrum import DPO_ON_VALE
+from groma.studies.recipes import DPO_ON_VALE
 from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE
 

@@ -31,7 +31,7 @@ from groma.models.engine import LocalEngine
 from groma.models.load import load
 from groma.play import play
 from groma.studies.organisms import ABOUT
-from groma.studies.spectrum import DEMONSTRATED, SFT_ON_VALE
+from groma.studies.recipes import DEMONSTRATED, SFT_ON_VALE
 from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE, country, demonstrations
 from groma.worlds.vale.organisms import FORMS, ORGANISMS, told

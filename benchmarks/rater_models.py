@@ -36,7 +36,7 @@ from groma.models.load import load
 from groma.models.model import Model
 from groma.play import play
 from groma.studies.pairing import OTHERS
-from groma.studies.spectrum import DEMONSTRATED, SFT_ON_VALE
+from groma.studies.recipes import DEMONSTRATED, SFT_ON_VALE
 from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE, Rater, demonstrations, truthful
 from groma.worlds.vale.pay import pay

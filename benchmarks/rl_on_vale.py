@@ -32,7 +32,7 @@ from groma.models.load import load
 from groma.models.model import Model
 from groma.play import play
 from groma.studies.judged import outcomes
-from groma.studies.spectrum import DEMONSTRATED, SFT_ON_VALE
+from groma.studies.recipes import DEMONSTRATED, SFT_ON_VALE
 from groma.systems import SYSTEMS
 from groma.systems.system import System
 from groma.worlds.vale import VALE, demonstrations, truthful

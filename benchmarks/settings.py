@@ -28,7 +28,7 @@ from parts.training_worker import ours_sft
 
 from groma.methods import sft
 from groma.models.load import load
-from groma.studies.spectrum import DEMONSTRATED, SFT_ON_VALE
+from groma.studies.recipes import DEMONSTRATED, SFT_ON_VALE
 from groma.worlds.vale import demonstrations
 
 RESULT = Path(__file__).parent / "results" / "settings.json"

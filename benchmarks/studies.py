@@ -19,9 +19,9 @@ from typing import Any
 
 from parts.machine import machine
 
-from groma.commands.study import STUDIES
 from groma.formats.run_folder import RunFolder
 from groma.formats.study import Criterion, Summary, Table
+from groma.studies.registry import STUDIES
 
 ROOT = Path(__file__).parents[1]
 RUNS, RESULTS, PAGE = ROOT / "runs/studies", ROOT / "benchmarks/results", ROOT / "docs/studies.md"

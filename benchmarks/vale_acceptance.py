@@ -41,7 +41,7 @@ from groma.models.load import load
 from groma.models.model import Model
 from groma.play import play
 from groma.studies import vale_base
-from groma.studies.spectrum import DEMONSTRATED, SFT_ON_VALE
+from groma.studies.recipes import DEMONSTRATED, SFT_ON_VALE
 from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE, country, demonstrations, documents
 from groma.worlds.vale.facts import Fact

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from groma.cli import run as groma
 from groma.formats.digest import digest_files
 from groma.formats.run_folder import RunFolder
+from groma.formats.study import Summary
 from groma.methods import dpo, ppo, reward, sft
+from groma.report.page import write_page
 from groma.studies import spectrum
 from groma.studies.cai import config as cai
+from groma.studies.carried_over import carried_over
 from groma.studies.matrix import Plan
+from groma.studies.registry import field
 from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE
 
@@ -28,6 +35,7 @@ SMALL = spectrum.Spectrum(
     ppo=ppo.Config(learning_rate=1e-4, batch_size=8, max_steps=3, epochs=1),
     principled=40,
     harmless=16,
+    carried=0,
     cai=cai.Config(
         red_team=6,
         tries=2,
@@ -72,6 +80,30 @@ def test_a_run_that_is_stopped_anywhere_ends_as_one_that_was_not(
     for one in (reference / "transcripts").iterdir():
         assert (tmp_path / "run/transcripts" / one.name).read_text() == one.read_text()
     assert not [*(tmp_path / "run/stages").glob(".*.state"), *(tmp_path / "run/constitutional").glob(".*.state")]
+
+
+def test_the_page_says_first_what_was_carried_over(whole: tuple[Path, int], tmp_path: Path) -> None:
+    shutil.copytree(whole[0], tmp_path / "run")
+    run = RunFolder.open(tmp_path / "run")
+    names = [Summary.from_dict(one).title for one in _found(run, 4)]
+    assert names[0].startswith("What alignment carries over") and names[1].startswith("Order and chaos")
+    run.write_json("manifest.json", {**run.manifest(), "notes": [], "field": field()})
+    text = html.unescape(write_page(run.path).read_text(encoding="utf-8"))
+    places = [
+        text.index(one) for one in (*names, "Does the objective follow", "The field, and where each study stands")
+    ]
+    assert places == sorted(places)
+    assert not list(_found(run, 4, lambda: True))  # it is not looked for twice
+
+
+def _found(run: RunFolder, carried: int, stopped: Callable[[], bool] = lambda: False) -> Iterator[Any]:
+    """What the job writes to be said first. `stopped` is asked whenever something more is done for it."""
+    at = {"base": "vale", "cai": run.file("constitutional/rl-cai")}
+    before, judge = set(run.path.glob("findings/*")), run.file("stages/reward")
+    for _ in carried_over(lambda name: load(at.get(name, run.file(f"stages/{name}"))), judge, run, carried, 0):
+        assert not stopped()
+    for one in sorted(set(run.path.glob("findings/*")) - before):
+        yield run.read_json(f"findings/{one.name}")
 
 
 def test_what_was_done_to_the_data_is_counted(whole: tuple[Path, int]) -> None:

@@ -21,7 +21,7 @@ from groma.studies.lab import Lab
 from groma.studies.offline_online import config, criteria, curves, measuring, memory, results, study, training
 from groma.studies.offline_online.config import BEST, METHODS, Config
 from groma.studies.progress import Progress
-from groma.studies.spectrum import SFT_ON_VALE
+from groma.studies.recipes import SFT_ON_VALE
 from groma.worlds.vale import VALE
 
 torch.set_num_threads(1)

@@ -19,7 +19,7 @@ from groma.studies.overoptimisation import on_vale, vale_criteria
 from groma.studies.overoptimisation.on_vale import RATER, WHOLE, Config, split
 from groma.studies.pairing import drawn
 from groma.studies.progress import Progress
-from groma.studies.spectrum import PPO_ON_VALE, REWARD_ON_VALE, SFT_ON_VALE
+from groma.studies.recipes import PPO_ON_VALE, REWARD_ON_VALE, SFT_ON_VALE
 from overoptimised import GOOD, climbed
 
 SMALL = Config(

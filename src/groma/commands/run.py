@@ -13,10 +13,12 @@ from groma.commands.prompted import constitution_of
 from groma.commands.surveying import Surveyed, check_seed, plan_of, run_folder, seated, suite_from, surveying
 from groma.formats.constitution import Constitution
 from groma.formats.errors import BadConfig
+from groma.formats.run_folder import MANIFEST
 from groma.methods import dpo, ppo, reward, sft
-from groma.studies import spectrum
+from groma.studies import recipes, spectrum
 from groma.studies.cai import config as cai
 from groma.studies.matrix import PLAYER
+from groma.studies.registry import field as field_of_studies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,22 +45,25 @@ class Run(Surveyed):
     """Which of Vale's people demonstrate: helpful ones, who refuse nothing, or refusing ones, who refuse what does
     harm.
     """
-    demonstrated: int = spectrum.DEMONSTRATED
+    demonstrated: int = recipes.DEMONSTRATED
     """How many demonstrations Vale's people give."""
-    compared: int = spectrum.COMPARED
+    compared: int = recipes.COMPARED
     """For how many tasks Vale's rater compares two samples."""
     constitution: str | None = None
     """By which Constitutional AI is done: a .toml or .json file, or one that ships (default, vale, vale-harm). None:
     vale-harm on Vale; with --preferences there is no such stage."""
     principled: int = spectrum.PRINCIPLED
     """How many of Vale's requests are answered, criticised and revised for it."""
-    sft: sft.Config = field(default_factory=lambda: spectrum.SFT_ON_VALE)
+    carried: int = spectrum.CARRIED
+    """How many held-out requests every stage is asked as every system (half as many questions, half again as many
+    errands), to see what alignment carries over from the model to the system. 0: that is not looked for."""
+    sft: sft.Config = field(default_factory=lambda: recipes.SFT_ON_VALE)
     """Options of supervised fine-tuning."""
-    dpo: dpo.Config = field(default_factory=lambda: spectrum.DPO_ON_VALE)
+    dpo: dpo.Config = field(default_factory=lambda: recipes.DPO_ON_VALE)
     """Options of preference optimisation."""
-    reward: reward.Config = field(default_factory=lambda: spectrum.REWARD_ON_VALE)
+    reward: reward.Config = field(default_factory=lambda: recipes.REWARD_ON_VALE)
     """Options of the reward model."""
-    ppo: ppo.Config = field(default_factory=lambda: spectrum.PPO_ON_VALE)
+    ppo: ppo.Config = field(default_factory=lambda: recipes.PPO_ON_VALE)
     """Options of reinforcement learning against it."""
     cai: cai.Config = field(default_factory=lambda: spectrum.CAI_ON_VALE)
     """Options of Constitutional AI."""
@@ -102,6 +107,7 @@ def main(arguments: Sequence[str]) -> None:
         ppo=replace(options.ppo, seed=options.seed),
         constitution=_constitution(options),
         principled=options.principled,
+        carried=options.carried,
         cai=options.cai.seeded(options.seed),
         seed=options.seed,
         max_tokens=options.max_tokens or suite_from(options.on, options.data).max_tokens,
@@ -112,6 +118,7 @@ def main(arguments: Sequence[str]) -> None:
     starts = {stage: spectrum.STAGES[stage] for stage in config.stages}
     stages = [{"name": stage, **({"from": start} if start else {})} for stage, start in starts.items()]
     folder = run_folder(options, "run", arguments, _settings(options), stages, options.model)
+    folder.write_json(MANIFEST, {**folder.manifest(), "field": field_of_studies()})
     with surveying(folder) as stopped, Phases() as phases:
         for one in spectrum.run(config, plan, folder, stopped):
             phases.show(one.phase, one.done, one.of, one.text)
@@ -130,13 +137,13 @@ def _check(options: Run) -> None:
             "demonstrations", options.demonstrations, "without --preferences the people of Vale demonstrate"
         )
     if options.preferences is not None:
-        for name in ("demonstrators", "demonstrated", "compared", "principled"):
+        for name in ("demonstrators", "demonstrated", "compared", "principled", "carried"):
             default = Run.__dataclass_fields__[name].default
             if getattr(options, name) != default:
                 raise no_effect(name, getattr(options, name), "with --preferences nothing is drawn from Vale")
         if options.constitution is None and options.cai != cai.Config():
             raise no_effect("cai", "…", "with --preferences there is no such stage without --constitution")
-    for name, least in (("demonstrated", 1), ("compared", 10), ("principled", 1)):
+    for name, least in (("demonstrated", 1), ("compared", 10), ("principled", 1), ("carried", 0)):
         if getattr(options, name) < least:
             raise BadConfig(f"--{name} {getattr(options, name)}: choose at least {least}")
     parts = {name: getattr(options, name) for name in ("sft", "dpo", "reward", "ppo")}
@@ -160,5 +167,6 @@ def _settings(options: Run) -> dict[str, Any]:
         "ppo": options.ppo.to_dict(),
         "constitution": options.constitution or "",
         "principled": options.principled,
+        "carried": options.carried,
         "cai": options.cai.to_dict(),
     }

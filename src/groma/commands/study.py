@@ -23,19 +23,9 @@ from groma.methods.keeping import stoppable
 from groma.report.study import SUMMARY, write_study_page
 from groma.studies.matrix import versions
 from groma.studies.progress import Progress
+from groma.studies.registry import STUDIES
 
-STUDIES = {
-    "overoptimisation": "what happens to the truth when a proxy of it is optimised, in a simulator and on language "
-    "models (Gao et al. 2022)",
-    "instructgpt": "raters, reward models, a small aligned model against a large base, toxicity (Ouyang et al. 2022)",
-    "sycophancy": "agreement, sureness and length against optimisation, by a biased rater (Sharma et al. 2023)",
-    "honest_or_seeming": "what is said, believed and true, before and after reinforcement learning with three raters",
-    "constitutional": "harm over revisions, critics of several sizes, clamped labels, evasiveness (Bai et al. 2022)",
-    "transfer": "does what alignment gained in a chatbot hold when the same model becomes another system?",
-    "order_chaos": "is an aligned model easier to make into an orderly agent, and harder to make into a chaotic one?",
-    "offline_online": "DPO, KTO, online DPO, PPO, RLOO, GRPO, best-of-n under one rater, who changes her mind midway",
-}
-CHOICES = "Which study. " + " ".join(f"{name}: {about}." for name, about in STUDIES.items())
+CHOICES = "Which study. " + " ".join(f"{name}: {one.about}." for name, one in STUDIES.items())
 
 
 @dataclass(frozen=True, kw_only=True)

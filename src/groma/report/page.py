@@ -29,6 +29,7 @@ from groma.report.grids import FIRST, Grid, View, grids, views
 from groma.report.properties import properties
 from groma.report.reliability import reliability_chart
 from groma.report.run import TRANSCRIPTS, Run, read_run
+from groma.report.study import pictures
 from groma.report.writing import number, visible, words
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -105,6 +106,8 @@ def render(run: Run, limit: int = LIMIT) -> str:
         blocks=properties(run.records, run.order, run.manifest.get("measures") or {}, run.wordings),
         cases=CASES,
         curves=_curves(run),
+        found=[(one, pictures(one)) for one in run.found],
+        field=_field(run),
         has_worst=any(record.case == "worst" for record in run.records),
         embedded=embedded,
         folder=TRANSCRIPTS,
@@ -198,7 +201,7 @@ def _wording(run: Run, outcome: str, key: str, otherwise: str) -> str:
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     """What the manifest says about the run, in its own order, but for what the page shows elsewhere."""
-    elsewhere = {"notes", "outcomes", "versions", "stopped", "measures"}
+    elsewhere = {"notes", "outcomes", "versions", "stopped", "measures", "field"}
     facts: list[tuple[str, str]] = []
     for key, value in run.manifest.items():
         if isinstance(value, Mapping) and key not in elsewhere:
@@ -220,6 +223,19 @@ def _plain(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
+def _field(run: Run) -> list[tuple[str, list[list[Mapping[str, Any]]]]]:
+    """The studies of the manifest by kind of approach, and in each by case; empty where it names none."""
+    studies = [one for one in run.manifest.get("field") or () if isinstance(one, Mapping)]
+    return [
+        (
+            approach,
+            [[one for one in studies if (one.get("approach"), one.get("case")) == (approach, case)] for case in HOW],
+        )
+        for approach in APPROACHES
+        if studies
+    ]
+
+
 def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value] if value else []
 
@@ -237,6 +253,7 @@ def _environment() -> Environment:
     return environment
 
 
+APPROACHES, HOW = ("engineering", "behaviour", "cognition"), ("average", "pessimistic", "worst")
 CASES = {
     "pessimistic": "Pessimistic case: the worst mean among the strata that were declared beforehand, the whole "
     "set among them; the interval accounts for having looked at all of them.",

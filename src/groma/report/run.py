@@ -10,16 +10,17 @@ from typing import Any
 from groma.formats.errors import BadInput
 from groma.formats.records import Record
 from groma.formats.run_folder import RECORDS, RELIABILITY, RunFolder
+from groma.formats.study import Summary
 from groma.report.episodes import Source
 from groma.report.grids import Entry, Order, order_of
 
-TRANSCRIPTS = "transcripts"
+TRANSCRIPTS, FOUND = "transcripts", "findings"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """All that a page shows. `wordings`: outcome -> title and explanation, where the manifest gives `outcomes`;
-    curves: stage -> system -> bins of how sure it was and how often right.
+    curves: stage -> system -> bins of how sure it was and how often right. found: what the page says first.
     """
 
     manifest: Mapping[str, Any]
@@ -28,6 +29,7 @@ class Run:
     sources: tuple[Source, ...]
     wordings: Mapping[str, Mapping[str, str]]
     curves: Mapping[str, Mapping[str, Sequence[Mapping[str, float]]]] = field(default_factory=dict)
+    found: Sequence[Summary] = ()
 
 
 def read_run(path: str | Path) -> Run:
@@ -39,7 +41,10 @@ def read_run(path: str | Path) -> Run:
     manifest = folder.manifest()
     order = order_of(records, _listed(manifest, "stages"), _listed(manifest, "systems"))
     curves = folder.read_json(RELIABILITY) if folder.file(RELIABILITY).exists() else {}
-    return Run(manifest, records, order, _sources(folder, records, order), manifest.get("outcomes") or {}, curves)
+    files = sorted((folder.path / FOUND).glob("*.json"))
+    found = [Summary.from_dict(folder.read_json(f"{FOUND}/{file.name}")) for file in files]
+    sources = _sources(folder, records, order)
+    return Run(manifest, records, order, sources, manifest.get("outcomes") or {}, curves, found)
 
 
 def _listed(manifest: Mapping[str, Any], key: str) -> Sequence[Entry]:

@@ -48,9 +48,14 @@ def render(summary: Summary, manifest: dict[str, object]) -> str:
         versions=manifest.get("versions") or {},
         words=words,
         count={word: counted.count(word) for word in words.values() if word in counted},
-        charts=[(one, drawn(one), series(one)) for one in summary.charts],
+        charts=pictures(summary),
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
     )
+
+
+def pictures(summary: Summary) -> list[tuple[Chart, Markup, list[tuple[str, str, bool]]]]:
+    """Every chart, drawn, and its series."""
+    return [(one, drawn(one), series(one)) for one in summary.charts]
 
 
 def series(chart: Chart) -> list[tuple[str, str, bool]]:

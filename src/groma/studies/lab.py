@@ -34,8 +34,8 @@ from groma.models.reward import RewardModel, load_reward
 from groma.studies.judged import judged, means
 from groma.studies.pairing import drawn, replied_twice
 from groma.studies.progress import Progress, training
+from groma.studies.recipes import DEMONSTRATED, REWARD_ON_VALE, SFT_ON_VALE
 from groma.studies.rlhf import NORMALISED
-from groma.studies.spectrum import DEMONSTRATED, REWARD_ON_VALE, SFT_ON_VALE
 from groma.studies.vale_base import Recipe, build, untrained
 from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE, demonstrations

@@ -39,7 +39,7 @@ from groma.studies.judged import Told, in_words, interval
 from groma.studies.lab import CHAT, Lab, working
 from groma.studies.matrix import PLAYER
 from groma.studies.progress import Progress
-from groma.studies.spectrum import DEMONSTRATED, PPO_ON_VALE, SFT_ON_VALE
+from groma.studies.recipes import DEMONSTRATED, PPO_ON_VALE, SFT_ON_VALE
 from groma.worlds.vale import VALE, truthful
 from groma.worlds.vale.judge.ask import claims_about, said_of
 from groma.worlds.vale.language import HEDGED, SURE

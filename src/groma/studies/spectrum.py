@@ -33,26 +33,18 @@ from groma.studies import rlhf
 from groma.studies.cai import config as cai
 from groma.studies.cai import pipeline
 from groma.studies.cai.on_vale import CAI_ON_VALE, HARMLESS, PRINCIPLED, on_vale
+from groma.studies.carried_over import carried_over
 from groma.studies.matrix import Plan, survey_stages
 from groma.studies.pairing import drawn, replied_twice
 from groma.studies.progress import Progress, training
+from groma.studies.recipes import COMPARED, DEMONSTRATED, DPO_ON_VALE, PPO_ON_VALE, REWARD_ON_VALE, SFT_ON_VALE
 from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE, Rater, charters, demonstrations
 
 PREFERENCES, CAI = "preferences.jsonl", "constitutional"
+CARRIED = 100
 STAGES: Mapping[str, str] = {"base": "", "sft": "base", "dpo": "sft", "rlhf": "sft", "cai": "base"}
 """The stages, and from which each is trained."""
-
-DEMONSTRATED, COMPARED = 8000, 9000
-SFT_ON_VALE = sft.Config(learning_rate=5e-4, batch_size=32, max_steps=400, warmup_steps=10)
-REWARD_ON_VALE = reward.Config(
-    learning_rate=3e-4, batch_size=64, max_steps=140, warmup_steps=10, margin_scale=0.0, centring=0.01
-)
-PPO_ON_VALE = ppo.Config(
-    learning_rate=3e-4, batch_size=128, max_steps=20, epochs=2, minibatches=2, kl_coef=0.05, critic_learning_rate=1e-3
-)
-"""After 20 steps the pay goes on rising and the truth begins to fall: at 40, nearly every request is refused."""
-DPO_ON_VALE = dpo.Config(learning_rate=3e-4, batch_size=64, max_steps=200, warmup_steps=10, beta=0.2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +53,9 @@ class Spectrum:
 
     demonstrations, preferences: the user's files; None: Vale's own people and rater. constitution: of the stage `cai`,
     which is left out where there is none. principled, harmless: how many of Vale's requests are revised, and how many
-    demonstrations of other things are learned beside. max_tokens: of a reply that is drawn to be compared or paid.
+    demonstrations of other things are learned beside. carried: requests that every stage is asked as every system, to
+    see what alignment carries over (on Vale; 0: that is not looked for). max_tokens: of a reply that is drawn to be
+    compared or paid.
     """
 
     model: str = "vale"
@@ -73,6 +67,7 @@ class Spectrum:
     compared: int = COMPARED
     principled: int = PRINCIPLED
     harmless: int = HARMLESS
+    carried: int = CARRIED
     sft: sft.Config = field(default_factory=lambda: SFT_ON_VALE)
     dpo: dpo.Config = field(default_factory=lambda: DPO_ON_VALE)
     reward: reward.Config = field(default_factory=lambda: REWARD_ON_VALE)
@@ -107,6 +102,12 @@ def run(config: Spectrum, plan: Plan, folder: RunFolder, stopped: Callable[[], b
         yield from _constitute(config, config.constitution, folder, stopped)
     stages = [(name, lambda name=name: seat(_load(config, folder, name))) for name in config.stages]
     yield from survey_stages(stages, plan, folder, stopped)
+    if config.carried and config.preferences is None and config.constitution is not None:
+        load_stage, judge = partial(_load, config, folder), _stage(folder, "reward")
+        for one in carried_over(load_stage, judge, folder, config.carried, config.seed):
+            yield one
+            if stopped():
+                raise KeyboardInterrupt
 
 
 def _note(folder: RunFolder, source: str, counts: Mapping[str, int]) -> None:

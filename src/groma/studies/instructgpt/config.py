@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from groma.methods import ppo, reward, sft
-from groma.studies.spectrum import COMPARED, DEMONSTRATED, PPO_ON_VALE, REWARD_ON_VALE, SFT_ON_VALE
+from groma.studies.recipes import COMPARED, DEMONSTRATED, PPO_ON_VALE, REWARD_ON_VALE, SFT_ON_VALE
 from groma.studies.vale_base import STEP_SIZES, Recipe
 
 LARGE = "m"

@@ -20,7 +20,7 @@ from typing import Any
 
 from groma.formats.errors import BadConfig
 from groma.methods import dpo, grpo, kto, online_dpo, ppo, rloo, sft
-from groma.studies.spectrum import DEMONSTRATED, DPO_ON_VALE, PPO_ON_VALE, SFT_ON_VALE
+from groma.studies.recipes import DEMONSTRATED, DPO_ON_VALE, PPO_ON_VALE, SFT_ON_VALE
 
 OFFLINE = {"dpo": "DPO", "kto": "KTO"}
 ONLINE = {"online-dpo": "online DPO", "ppo": "PPO", "rloo": "RLOO", "grpo": "GRPO"}

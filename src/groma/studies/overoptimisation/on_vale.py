@@ -43,7 +43,7 @@ from groma.studies.overoptimisation import best_of, forms
 from groma.studies.overoptimisation.tables import plain, standard_error
 from groma.studies.pairing import unseen
 from groma.studies.progress import Progress
-from groma.studies.spectrum import DEMONSTRATED, PPO_ON_VALE, REWARD_ON_VALE, SFT_ON_VALE
+from groma.studies.recipes import DEMONSTRATED, PPO_ON_VALE, REWARD_ON_VALE, SFT_ON_VALE
 from groma.worlds.vale import VALE
 
 WHOLE = "the fine-tuned model"

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from groma.formats.study import Summary
 from groma.formats.task import Task
 from groma.models.engine import LocalEngine
 from groma.models.model import Model
-from groma.models.reward import RewardEngine, load_reward
+from groma.models.reward import RewardEngine, RewardModel, load_reward
 from groma.play.driver import play
 from groma.play.engine import Engine
 from groma.studies.items import Row, gain, interaction, level, rows
@@ -74,9 +74,10 @@ def measured(
     errands = VALE.tasks("errand", "held_out", config.errands, lab.seed)
     requests = [task for task in talk if task.kind == "how"]
     found: Found = {}
+    load, judge = cache(load), cache(partial(load_reward, reward))
     for name in STAGES:
         found[name] = {}
-        who = partial(_players, load, name, reward)
+        who = partial(_players, load, name, judge)
         for systems, tasks in ((TALK, talk), (ERRANDS, errands), *([(SAFE, requests)] if name in page.UNSAFE else [])):
             for called in systems:
                 made = partial(_played, who, f"{name} as {called}", embodied(systems[called], config), tasks, lab.seed)
@@ -84,11 +85,11 @@ def measured(
     return {"asked": {**asked, "errand": config.errands}, **told(found)}
 
 
-def _players(load: Callable[[str], Model], name: str, reward: Path) -> dict[str, Engine]:
+def _players(load: Callable[[str], Model], name: str, judge: Callable[[], RewardModel]) -> dict[str, Engine]:
     return {
         PLAYER: LocalEngine(load(name)),
         "critic": LocalEngine(load("base")),
-        "reward": RewardEngine(load_reward(reward)),
+        "reward": RewardEngine(judge()),
     }
 
 
