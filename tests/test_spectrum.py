@@ -17,6 +17,7 @@ from groma.formats.digest import digest_files
 from groma.formats.run_folder import RunFolder
 from groma.formats.study import Summary
 from groma.methods import dpo, ppo, reward, sft
+from groma.models.load import load
 from groma.report.page import write_page
 from groma.studies import spectrum
 from groma.studies.cai import config as cai
