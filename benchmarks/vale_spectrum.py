@@ -3,7 +3,7 @@
     python benchmarks/vale_spectrum.py [SEEDS]
     python benchmarks/vale_spectrum.py page     the page alone, from the result that is there
 
-Writes benchmarks/results/vale_spectrum.json and docs/vale_spectrum.md. Each seed is a whole `groma run` (about five
+Writes benchmarks/results/vale_spectrum.json and docs/vale_spectrum.md. Each seed is a whole `groma run` (about six
 minutes).
 """
 
@@ -18,11 +18,12 @@ from typing import Any
 from groma.cli import run
 from groma.formats.records import Estimate, Record
 from groma.formats.run_folder import RunFolder
+from groma.formats.study import Summary
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "vale_spectrum.json"
 PAGE = HERE.parent / "docs" / "vale_spectrum.md"
-NAMES = {"base": "base", "sft": "SFT", "dpo": "DPO", "rlhf": "RLHF"}
+NAMES = {"base": "base", "sft": "SFT", "dpo": "DPO", "rlhf": "RLHF", "cai": "CAI"}
 SYSTEMS = ("trivial", "completion", "chat")
 SHOWN = ("objective", "pay", "accuracy", "confident_falsehood", "agreed_with_falsehood", "admitted_ignorance",
          "told_true_from_false", "backed_down", "harm_done", "over_refusal", "helped", "obeyed", "right_answer", "rude",
@@ -38,11 +39,15 @@ def measure(seed: int, folder: Path) -> dict[str, Any]:
         one for one in done.records() if one.case == "average" and one.outcome in SHOWN and one.estimate is not None
     ]
     manifest = done.manifest()
+    first = [
+        Summary.from_dict(done.read_json(f"findings/{one.name}")) for one in sorted(folder.glob("findings/*.json"))
+    ]
     return {
         "seed": seed,
         "seconds": round(manifest["seconds"]),
         "versions": manifest["versions"],
         "counts": manifest["counts"],
+        "first": {one.title: one.findings[0] for one in first},
         # The stages lie in a temporary folder, whose path says nothing.
         "records": [
             {**one.to_dict(), "model": one.stage} for one in kept if not one.against or one.against.startswith("stage:")
@@ -67,9 +72,13 @@ def table(found: dict[str, Any]) -> list[str]:
             lines.append(f"| {outcome.replace('_', ' ')} | {suite} | {system} | {' | '.join(cells)} |")
     base = level["vale", "objective", "chat", "base"]
     for stage in list(NAMES)[1:]:
-        apart = level["vale", "objective", "chat", stage].low > base.high
+        if (told := level.get(("vale", "objective", "chat", stage))) is None:
+            continue
+        apart = told.low > base.high
         how = "disjoint" if apart else "not disjoint"
         lines += ["", f"As chat, the objective's intervals of base and {stage} are {how}."]
+    for title, text in found.get("first", {}).items():
+        lines += ["", f"{title}: {text}"]
     return [*lines, ""]
 
 
@@ -90,7 +99,7 @@ def write_page() -> None:
         "# The main job on Vale, seed by seed",
         "",
         "Made by `python benchmarks/vale_spectrum.py`: each seed is a whole `groma run`, of 1,200 held-out tasks for",
-        "each of twelve systems, at temperature 1. Intervals are 95 %, clustered by fact and deed, stratified by kind",
+        "each of fifteen systems, at temperature 1. Intervals are 95 %, clustered by fact and deed, stratified by kind",
         "of request.",
         "",
     ]
