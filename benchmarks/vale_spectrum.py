@@ -98,7 +98,7 @@ def write_page() -> None:
     head = [
         "# The main job on Vale, seed by seed",
         "",
-        "Made by `python benchmarks/vale_spectrum.py`: each seed is a whole `groma run`, of 1,200 held-out tasks for",
+        "Made by `python benchmarks/vale_spectrum.py`: each seed is a whole `groma run`, of 900 held-out tasks for",
         "each of fifteen systems, at temperature 1. Intervals are 95 %, clustered by fact and deed, stratified by kind",
         "of request.",
         "",

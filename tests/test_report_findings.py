@@ -84,6 +84,8 @@ def test_a_stage_is_held_against_the_one_it_was_trained_from() -> None:
     records = [*LEVELS, record("objective", "PPO", "", UP), *changes]
     order = order_of(records, stages)
     assert [(step.since, step.stage) for step in findings(records, order)] == [("SFT", "PPO")]
+    own = [*stages, {"name": "PPO", "from": "base"}]
+    assert order_of(records, own).lineage == "base → SFT → DPO; base → PPO"
     assert order.lineage == "base → SFT → DPO | PPO" and order_of(records).lineage == "base → SFT → DPO → PPO"
 
 

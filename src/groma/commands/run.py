@@ -49,19 +49,21 @@ class Run(Surveyed):
     """How many demonstrations Vale's people give."""
     compared: int = recipes.COMPARED
     """For how many tasks Vale's rater compares two samples."""
+    items: int = 900
+    """How many of the suite's tasks every stage is surveyed on, as every system."""
     constitution: str | None = None
     """By which Constitutional AI is done: a .toml or .json file, or one that ships (default, vale, vale-harm). None:
     vale-harm on Vale; with --preferences there is no such stage."""
     principled: int = spectrum.PRINCIPLED
     """How many of Vale's requests are answered, criticised and revised for it."""
     carried: int = spectrum.CARRIED
-    """How many held-out requests every stage is asked as every system (half as many questions, half again as many
-    errands), to see what alignment carries over from the model to the system. 0: that is not looked for."""
+    """How many held-out requests every stage is asked as every system (half as many questions, a fifth more errands),
+    to see what alignment carries over from the model to the system. 0: that is not looked for."""
     sft: sft.Config = field(default_factory=lambda: recipes.SFT_ON_VALE)
     """Options of supervised fine-tuning."""
-    dpo: dpo.Config = field(default_factory=lambda: recipes.DPO_ON_VALE)
+    dpo: dpo.Config = field(default_factory=lambda: recipes.DPO_ONCE)
     """Options of preference optimisation."""
-    reward: reward.Config = field(default_factory=lambda: recipes.REWARD_ON_VALE)
+    reward: reward.Config = field(default_factory=lambda: recipes.REWARD_ONCE)
     """Options of the reward model."""
     ppo: ppo.Config = field(default_factory=lambda: recipes.PPO_ON_VALE)
     """Options of reinforcement learning against it."""

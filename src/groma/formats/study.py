@@ -52,7 +52,7 @@ class Point:
 @dataclass(frozen=True, slots=True)
 class Chart:
     """Curves over one axis. `lines`: series that are joined by a line, in the order of their points; the others are
-    points.
+    points. `ticks`: what stands at 0, 1, 2 … of the axis, where these are no numbers.
     """
 
     title: str
@@ -62,6 +62,7 @@ class Chart:
     lines: tuple[str, ...] = ()
     log_x: bool = False
     caption: str = ""
+    ticks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,11 @@ class Summary:
                 tuple(Criterion(**one) for one in plain["criteria"]),
                 tuple(
                     Chart(
-                        **{**one, "points": tuple(Point(**two) for two in one["points"]), "lines": tuple(one["lines"])}
+                        **{
+                            **one,
+                            "points": tuple(Point(**two) for two in one["points"]),
+                            **{name: tuple(one.get(name, ())) for name in ("lines", "ticks")},
+                        }
                     )
                     for one in plain["charts"]
                 ),

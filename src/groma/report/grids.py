@@ -75,11 +75,16 @@ class Order:
 
     @property
     def lineage(self) -> str:
-        """The stages in a line, those that were trained from the same one beside each other."""
+        """The stages in a line, those that were trained from the same one beside each other; a line that begins at an
+        earlier one stands for itself.
+        """
         said = ""
         for before, stage in zip(("", *self.stages), self.stages, strict=False):
-            beside = stage in self.start and self.start.get(before) == self.start[stage]
-            said += f" | {stage}" if beside else f" → {stage}"
+            start = self.start.get(stage, before)
+            if start == before:
+                said += f" → {stage}"
+            else:
+                said += f" | {stage}" if self.start.get(before) == start else f"; {start} → {stage}"
         return said.removeprefix(" → ")
 
 

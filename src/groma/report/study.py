@@ -6,6 +6,7 @@ loaded and no script run at all.
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -73,12 +74,7 @@ def drawn(chart: Chart) -> Markup:
     ]
     domain = [visible(name) for name, *_ in shown]
     plain = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X(
-            "x:Q",
-            title=visible(chart.x),
-            scale=alt.Scale(type="log" if chart.log_x else "linear", zero=False),
-            axis=alt.Axis(tickCount=6),
-        ),
+        x=_across(chart),
         color=alt.Color("series:N", scale=alt.Scale(domain=domain, range=[one[1] for one in shown]), legend=None),
     )
     y = alt.Y("y:Q", title=visible(chart.y), scale=alt.Scale(zero=False))
@@ -99,11 +95,24 @@ def drawn(chart: Chart) -> Markup:
     return inline(themed(picture), f"{chart.title}: " + "; ".join(_spoken(chart)))
 
 
+def _across(chart: Chart) -> alt.X:
+    """The axis, of numbers or of names."""
+    if not chart.ticks:
+        scale = alt.Scale(type="log" if chart.log_x else "linear", zero=False)
+        return alt.X("x:Q", title=visible(chart.x), scale=scale, axis=alt.Axis(tickCount=6))
+    names = json.dumps([visible(name) for name in chart.ticks])
+    places = list(range(len(chart.ticks)))
+    axis = alt.Axis(values=places, labelExpr=f"{names}[datum.value]", grid=False)
+    return alt.X("x:Q", title=visible(chart.x), scale=alt.Scale(domain=[-0.4, len(places) - 0.6]), axis=axis)
+
+
 def _spoken(chart: Chart) -> list[str]:
     told = []
     for name, *_ in series(chart):
         points = [one for one in chart.points if one.series == name]
         first, last = points[0], points[-1]
-        ends = f"{number(first.y)} at {number(first.x)}"
-        told.append(f"{name} {ends}" + (f" to {number(last.y)} at {number(last.x)}" if len(points) > 1 else ""))
+        at = [chart.ticks[int(one.x)] if chart.ticks else number(one.x) for one in (first, last)]
+        told.append(
+            f"{name} {number(first.y)} at {at[0]}" + (f" to {number(last.y)} at {at[1]}" if len(points) > 1 else "")
+        )
     return told

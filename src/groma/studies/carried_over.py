@@ -16,7 +16,7 @@ from groma.studies.progress import Progress
 from groma.studies.transfer import study as transfer
 
 FOUND, SAID = "findings", "carried-over"
-QUESTIONS, INSTRUCTIONS, ERRANDS = 0.5, 0.25, 1.5
+QUESTIONS, INSTRUCTIONS, ERRANDS = 0.5, 0.25, 1.2
 """So many, for each request."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from groma.methods import dpo, ppo, reward, sft
 
 DEMONSTRATED, COMPARED = 8000, 9000
@@ -15,3 +17,5 @@ PPO_ON_VALE = ppo.Config(
 )
 """After 20 steps the pay goes on rising and the truth begins to fall: at 40, nearly every request is refused."""
 DPO_ON_VALE = dpo.Config(learning_rate=3e-4, batch_size=64, max_steps=200, warmup_steps=10, beta=0.2)
+REWARD_ONCE, DPO_ONCE = replace(REWARD_ON_VALE, max_steps=100), replace(DPO_ON_VALE, max_steps=100)
+"""One pass over the comparisons: what the main job has time for."""

@@ -37,7 +37,7 @@ from groma.studies.carried_over import carried_over
 from groma.studies.matrix import Plan, survey_stages
 from groma.studies.pairing import drawn, replied_twice
 from groma.studies.progress import Progress, training
-from groma.studies.recipes import COMPARED, DEMONSTRATED, DPO_ON_VALE, PPO_ON_VALE, REWARD_ON_VALE, SFT_ON_VALE
+from groma.studies.recipes import COMPARED, DEMONSTRATED, DPO_ONCE, PPO_ON_VALE, REWARD_ONCE, SFT_ON_VALE
 from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE, Rater, charters, demonstrations
 
@@ -69,8 +69,8 @@ class Spectrum:
     harmless: int = HARMLESS
     carried: int = CARRIED
     sft: sft.Config = field(default_factory=lambda: SFT_ON_VALE)
-    dpo: dpo.Config = field(default_factory=lambda: DPO_ON_VALE)
-    reward: reward.Config = field(default_factory=lambda: REWARD_ON_VALE)
+    dpo: dpo.Config = field(default_factory=lambda: DPO_ONCE)
+    reward: reward.Config = field(default_factory=lambda: REWARD_ONCE)
     ppo: ppo.Config = field(default_factory=lambda: PPO_ON_VALE)
     cai: cai.Config = field(default_factory=lambda: CAI_ON_VALE)
     seed: int = 0

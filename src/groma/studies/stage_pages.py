@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from groma.formats.study import Chart, Point
 from groma.studies.items import found_together
+from groma.studies.judged import Told
 from groma.studies.stages import STAGES
 
 ALIGNED = tuple(name for name in STAGES if name != "base")
@@ -25,6 +26,25 @@ def over_stages(results: Mapping[int, Any], title: str, systems: Mapping[str, st
         for place, name in enumerate(STAGES):
             if told := found_together(results, "levels", name, system, key):
                 made.append(Point(shown, place, told["value"], told["low"], told["high"]))
-    stages = ", ".join(f"{place} {shown}" for place, shown in enumerate(STAGES.values()))
-    said = caption(results)
-    return Chart(title.capitalize(), f"stage ({stages})", "share", tuple(made), tuple(systems.values()), caption=said)
+    return Chart(
+        title.capitalize(),
+        "stage",
+        "share",
+        tuple(made),
+        tuple(systems.values()),
+        caption=caption(results),
+        ticks=tuple(STAGES.values()),
+    )
+
+
+def brief(told: Told | None) -> str:
+    """A difference of shares in whole points, with its interval."""
+    if told is None:
+        return "none"
+    value, low, high = (f"{100 * told[name]:+.0f}".replace("-", "\u2212") for name in ("value", "low", "high"))
+    return f"{value} points [{low}, {high}]"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

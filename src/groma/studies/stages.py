@@ -21,7 +21,7 @@ from groma.studies.cai.on_vale import CAI_ON_VALE, HARMLESS, PRINCIPLED, on_vale
 from groma.studies.lab import Lab, working
 from groma.studies.pairing import drawn
 from groma.studies.progress import Progress
-from groma.studies.recipes import COMPARED, DEMONSTRATED, PPO_ON_VALE, REWARD_ON_VALE, SFT_ON_VALE
+from groma.studies.recipes import COMPARED, DEMONSTRATED, PPO_ON_VALE, REWARD_ONCE, SFT_ON_VALE
 from groma.worlds.vale import Rater, charters
 
 STAGES: Mapping[str, str] = {"base": "base", "sft": "SFT", "rlhf": "RLHF", "cai": "Constitutional AI"}
@@ -39,7 +39,7 @@ class Aligning:
     principled: int = PRINCIPLED
     harmless: int = HARMLESS
     sft: sft.Config = field(default_factory=lambda: SFT_ON_VALE)
-    reward: reward.Config = field(default_factory=lambda: REWARD_ON_VALE)
+    reward: reward.Config = field(default_factory=lambda: REWARD_ONCE)
     ppo: ppo.Config = field(default_factory=lambda: PPO_ON_VALE)
     cai: cai.Config = field(default_factory=lambda: CAI_ON_VALE)
 

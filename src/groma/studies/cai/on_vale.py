@@ -26,7 +26,7 @@ CAI_ON_VALE = Config(
     tries=4,
     rounds=2,
     critic_temperature=0.0,
-    sft=sft.Config(learning_rate=2e-4, batch_size=32, max_steps=200, warmup_steps=4),
+    sft=sft.Config(learning_rate=2e-4, batch_size=32, max_steps=160, warmup_steps=4),
     dpo=dpo.Config(learning_rate=2e-5, batch_size=32, max_steps=20, warmup_steps=4, beta=0.2),
     reward=reward.Config(learning_rate=1e-4, batch_size=32, max_steps=40, warmup_steps=4, centring=0.01),
     ppo=ppo.Config(learning_rate=1e-4, batch_size=128, max_steps=10, epochs=2, minibatches=2, kl_coef=0.05),

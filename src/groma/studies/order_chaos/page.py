@@ -9,7 +9,7 @@ from typing import Any
 from groma.formats.study import Criterion, Summary, Table
 from groma.studies.items import Row, clear, found_together
 from groma.studies.raters import points, share
-from groma.studies.stage_pages import ALIGNED, caption, over_stages
+from groma.studies.stage_pages import ALIGNED, brief, caption, listed, over_stages
 from groma.studies.stages import STAGES
 
 Results = dict[str, Any]
@@ -46,7 +46,7 @@ MEASURED: Mapping[str, Measure] = {
 
 def summary(results: Mapping[int, Results]) -> Summary:
     first = results[min(results)]
-    tables = (_levels(results), _effects(results, "effects"), _effects(results, "interactions"))
+    tables = (_compact(results), _levels(results), _effects(results, "effects"), _effects(results, "interactions"))
     return Summary(
         "Order and chaos: what an agent's charter makes of aligned models",
         "Our own question. Charters as system prompts: Bai et al. 2022 (arXiv:2212.08073); planted instructions: "
@@ -54,7 +54,7 @@ def summary(results: Mapping[int, Results]) -> Summary:
         "Is the aligned model easier to make into an orderly agent, and harder to make into a chaotic one?",
         (*findings(results), f"Each agent ran {first['errands']} held-out errands a seed."),
         criteria(results),
-        tuple(over_stages(results, MEASURED[key].title, CHARTERS, key) for key in ("competence", "broken", "injected")),
+        tuple(over_stages(results, MEASURED[key].title, CHARTERS, key) for key in ("broken", "competence", "injected")),
         tables,
     )
 
@@ -80,8 +80,14 @@ def _verdict(results: Mapping[int, Results]) -> str:
     return (
         f"{answer}: of {len(ways)} comparisons with the base (three aligned models, two charters; rule-breaking) "
         f"{good} show the aligned model easier to make orderly or harder to make chaotic, {bad} show the contrary, and "
-        f"{len(ways) - good - bad} cannot be told from no difference."
+        f"{len(ways) - good - bad} cannot be told from no difference. What tells is which model is behind the agent: "
+        f"without a charter it breaks the rule in {_shares(results)} of tempting errands."
     )
+
+
+def _shares(results: Mapping[int, Results]) -> str:
+    told = {name: found_together(results, "levels", name, "agent", "broken") for name in STAGES}
+    return listed([f"{one['value']:.0%} ({STAGES[name]})" for name, one in told.items() if one is not None] or ["none"])
 
 
 def _without(results: Mapping[int, Results]) -> str:
@@ -116,6 +122,25 @@ def criteria(results: Mapping[int, Results]) -> tuple[Criterion, ...]:
             met = None if told is None else clear(told) < 0
             found.append(Criterion(f"{STAGES[name]} is {easier}", required, points(told), met))
     return tuple(found)
+
+
+def _compact(results: Mapping[int, Results]) -> Table:
+    """Rule-breaking by stage and charter."""
+
+    def said(name: str, charter: str) -> str:
+        told = found_together(results, "levels", name, charter, "broken")
+        return "none" if told is None else f"{told['value']:.0%}"
+
+    rows = tuple(
+        (
+            STAGES[name],
+            *(said(name, charter) for charter in CHARTERS),
+            *(brief(found_together(results, "effects", name, what, "broken")) for what in ("order", "chaos")),
+        )
+        for name in STAGES
+    )
+    columns = ("stage", *CHARTERS.values(), "what order does", "what chaos does")
+    return Table(MEASURED["broken"].title.capitalize(), columns, rows, caption(results))
 
 
 def _levels(results: Mapping[int, Results]) -> Table:

@@ -7,12 +7,18 @@ from typing import Any
 
 from groma.formats.study import Criterion, Summary, Table
 from groma.studies.items import clear, found_together
+from groma.studies.judged import Told
 from groma.studies.raters import points, share
-from groma.studies.stage_pages import ALIGNED, caption, over_stages
+from groma.studies.stage_pages import ALIGNED, brief, caption, listed, over_stages
 from groma.studies.stages import STAGES
 from groma.studies.transfer.measured import ERRANDS, MEASURED, SAFE, TALK
 
 Results = dict[str, Any]
+LEGEND = (
+    "In brackets the change from the base. held: a clear gain here, too, that cannot be told from the one in chat; "
+    "more, less: it can be told; lost: no clear gain; reversed: worse than the base; none: chat gained nothing. On "
+    "errands harm is a rule broken, help a plain errand done."
+)
 KINDS = {"how": "requests", "ask": "questions", "follow": "instructions", "errand": "errands"}
 UNSAFE = ("base", "sft")
 """Stages that nobody aligned against harm."""
@@ -55,6 +61,7 @@ def summary(results: Mapping[int, Results]) -> Summary:
         criteria(results),
         tuple(over_stages(results, MEASURED[key].title, _systems(key), key) for key in ("harm", "help")),
         (
+            _compact(results, "harm"),
             _carried(results),
             *(_matrix(results, key) for key in MEASURED),
             _between(results),
@@ -84,11 +91,16 @@ def _lead(results: Mapping[int, Results]) -> str:
 def _reversed(results: Mapping[int, Results]) -> str:
     """Where the aligned model is the worse one, though in chat it is the better."""
     said = []
-    for name, system, key in _cells():
-        if carried(results, name, system, key) == "reversed":
-            chat, here = (found_together(results, "gains", name, one, key) for one in ("chat", system))
-            what = f"{STAGES[name]} changes \u201c{MEASURED[key].title}\u201d by {points(chat)} in chat"
-            said.append(f"{what}, and by {points(here)} as {system}")
+    for name in ALIGNED:
+        for key, one in MEASURED.items():
+            systems = [system for system in OTHERS if system in one.systems]
+            worse = [system for system in systems if carried(results, name, system, key) == "reversed"]
+            if worse:
+                chat = brief(found_together(results, "gains", name, "chat", key))
+                there = [
+                    f"{brief(found_together(results, 'gains', name, system, key))} as {system}" for system in worse
+                ]
+                said.append(f"{STAGES[name]} changes \u201c{one.title}\u201d by {chat} in chat, but by {listed(there)}")
     return f" It can turn round: {'; '.join(said)}." if said else ""
 
 
@@ -137,22 +149,38 @@ def criteria(results: Mapping[int, Results]) -> tuple[Criterion, ...]:
     return tuple(found)
 
 
+def _compact(results: Mapping[int, Results], key: str) -> Table:
+    """Level, change from the base, and what became of the gain in chat: a row for each system."""
+    rows = []
+    for system in _systems(key):
+        cells = [_level(found_together(results, "levels", "base", system, key))]
+        for name in ALIGNED:
+            change = brief(found_together(results, "gains", name, system, key)).partition(" [")[0]
+            way = "" if system == "chat" else f", {carried(results, name, system, key)}"
+            cells.append(f"{_level(found_together(results, 'levels', name, system, key))} ({change}{way})")
+        rows.append((system, *cells))
+    title = f"{MEASURED[key].title.capitalize()}, by system and stage"
+    return Table(title, ("system", *STAGES.values()), tuple(rows), LEGEND)
+
+
+def _level(told: Told | None) -> str:
+    return "none" if told is None else f"{told['value']:.0%}"
+
+
 def _carried(results: Mapping[int, Results]) -> Table:
     rows = tuple(
         (
             STAGES[name],
             one.title,
-            points(found_together(results, "gains", name, "chat", key)),
+            brief(found_together(results, "gains", name, "chat", key)),
             *(carried(results, name, system, key) if system in one.systems else "–" for system in OTHERS),
         )
         for name in ALIGNED
         for key, one in MEASURED.items()
+        if clear(found_together(results, "gains", name, "chat", key)) * one.better > 0
     )
-    caption = (
-        "held: a clear gain here, too, that cannot be told from the one in chat; more, less: it can; lost: no clear "
-        "gain; reversed: worse than the base; none: chat gained nothing. Errands: a rule broken, a plain errand done."
-    )
-    return Table("What became of the gain in chat", ("stage", "property", "gain in chat", *OTHERS), rows, caption)
+    said = f"Of properties in which chat gained clearly. {LEGEND}"
+    return Table("What became of the gain in chat", ("stage", "property", "gain in chat", *OTHERS), rows, said)
 
 
 def _matrix(results: Mapping[int, Results], key: str) -> Table:
