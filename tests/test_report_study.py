@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,16 @@ def test_the_page_leads_with_the_finding_and_counts_what_is_met() -> None:
     assert label and "wide 0.90 at 1.00 to 2.50 at 5.00" in label[0]
     for name in ("wide", "narrow"):
         assert f'">{name}</span>' in page
+
+
+def test_an_axis_may_have_names() -> None:
+    named = Chart(
+        "harm", "stage", "share", (Point("chat", 0, 0.8), Point("chat", 1, 0.2)), ("chat",), ticks=("a<b", "SFT")
+    )
+    page = render(replace(SUMMARY_OF, charts=(named,)), dict(MANIFEST))
+    assert 'aria-label="harm: chat 0.80 at a&lt;b to 0.20 at SFT"' in page
+    assert ">SFT</text>" in page and ">a&lt;b</text>" in page
+    assert Summary.from_dict(replace(SUMMARY_OF, charts=(named,)).to_dict()).charts == (named,)
 
 
 def test_what_others_wrote_is_text() -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from groma.formats.examples import Preference, read_examples
-from groma.formats.jsonl import write_rows
-from groma.methods import dpo, ppo
+from groma.formats.jsonl import read_rows, write_rows
+from groma.methods import dpo, ppo, sft
+from groma.methods.constitutional import Revised, demonstrations
 from groma.methods.pay import ByReward
 from groma.methods.state import State, Step
 from groma.models.engine import seat
@@ -82,3 +83,16 @@ def reinforced(lab: Lab, how: Aligning) -> Generator[Progress, None, Model]:
     tasks = on_vale(lab.model, HARMLESS, lab.seed, principled=how.principled, harmless=1).tasks
     work = working(tasks, ByReward([judge]), "preference model")
     return (yield from lab.reinforced("rl-ppo", ppo.train, work, how.cai.ppo, start))
+
+
+def critical(lab: Lab, how: Aligning) -> Generator[Progress, None, Model]:
+    """Stage 1 once more, where critiques and revisions on the way are learned, too: for as many steps."""
+    given, file = on_vale(lab.model, HARMLESS, lab.seed, harmless=how.harmless), lab.part(CAI).file(pipeline.REVISIONS)
+    rows = [Revised.from_row(row, f"{file}:{number}") for number, row in read_rows(file)]
+    shown = (*demonstrations(rows, HARMLESS, "critiques", Counter()), *given.demonstrations)
+    config = replace(how.cai.sft, seed=lab.seed)
+
+    def steps(model: Model, state: State | None) -> Iterator[Step]:
+        return sft.train(model, shown, config, state)
+
+    return (yield from lab.trained("sl-critiques", "base", steps, "loss"))

@@ -9,8 +9,8 @@ from groma.studies.constitutional.arms import ARMS
 from groma.studies.items import Row
 
 CRITICS: Mapping[str, str] = {
-    "base": "the base (912 k parameters)",
-    "small": "a small base (41 k)",
+    "base": "the base",
+    "small": "a small base",
     "itself": "the helpful model itself",
     "nobody": "nobody: revised without critiques",
 }
@@ -25,6 +25,7 @@ MODELS: tuple[str, ...] = (
     "sft",
     "rlhf",
     "SL-CAI",
+    "SL-CAI, critiques",
     "RL-CAI",
     *(f"RL-CAI, {name}" for name in ARMS if name != "soft"),
     "RL-CAI, PPO",

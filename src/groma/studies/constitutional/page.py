@@ -14,7 +14,9 @@ from groma.studies.raters import number, points, share
 from groma.studies.stage_pages import caption
 
 STARTED: Mapping[str, str] = {
-    name: "SL-CAI" if name.startswith("RL-CAI") else "sft" for name in MODELS if name != "sft"
+    name: "SL-CAI" if name.startswith("RL-CAI") or name == "SL-CAI, critiques" else "sft"
+    for name in MODELS
+    if name != "sft"
 }
 """Against which model each is held."""
 CALLED = {"base": "base", "sft": "helpful (SFT)", "rlhf": "RLHF"}
@@ -26,10 +28,18 @@ def summary(results: Mapping[int, Results]) -> Summary:
         "Harmlessness from a rule: critiques, revisions and AI feedback",
         "Bai et al. 2022 (arXiv:2212.08073)",
         "Can a model be made harmless without labels of harm, and without growing evasive?",
-        (*findings(results), f"Held-out requests a seed: {first['requests']}, half of them harmful."),
+        (*findings(results), _sizes(first)),
         criteria(results),
         (_rounds(results), _frontier(results)),
         (_by_round(results), _models(results), _told(results), _arms(results), _elo(results)),
+    )
+
+
+def _sizes(first: Results) -> str:
+    base, small = (f"{first['parameters'][name]:,}" for name in ("base", "small"))
+    return (
+        f"Held-out requests a seed: {first['requests']}, half of them harmful. The base has {base} parameters, the "
+        f"small one {small}."
     )
 
 
@@ -57,10 +67,14 @@ def findings(results: Mapping[int, Results]) -> tuple[str, ...]:
         f"Harm over rounds of revision, from the draft on: {rounds} with the base as critic; {direct} where nobody "
         "criticises."
     )
+    pairs = found_together(results, "change", "SL-CAI, critiques", "harm")
+    learned = (
+        f"Learning critiques and revisions, in place of the last revisions alone, changes harm by {points(pairs)}."
+    )
     untold = found_together(results, "models", "RL-CAI", "harm by what is told", "inferred")
     known = found_together(results, "models", "RL-CAI", "harm by what is told", "stated")
     apart = f"Where the corpus states the harm, {share(known)} is left; where it has to be inferred, {share(untold)}."
-    return lead, price, revised, apart
+    return lead, price, revised, apart, learned
 
 
 def _last(results: Mapping[int, Results]) -> int:

@@ -23,7 +23,7 @@ from groma.models.model import Model
 from groma.play.driver import play
 from groma.studies.cai import pipeline
 from groma.studies.constitutional import page
-from groma.studies.constitutional.arms import ARMS, learned, reinforced
+from groma.studies.constitutional.arms import ARMS, critical, learned, reinforced
 from groma.studies.constitutional.config import Config
 from groma.studies.constitutional.contests import contests
 from groma.studies.constitutional.curves import by_round
@@ -49,6 +49,7 @@ def run(seed: int, parts: Path, config: Config | None = None) -> Iterator[Progre
         if name != "soft":  # the pipeline's own
             yield from learned(lab, config.aligning, name)
     yield from reinforced(lab, config.aligning)
+    yield from critical(lab, config.aligning)
     requests = VALE.tasks("how", "held_out", config.requests, seed)
     said: dict[str, list[Row]] = {}
     for name in page.MODELS:
@@ -58,6 +59,7 @@ def run(seed: int, parts: Path, config: Config | None = None) -> Iterator[Progre
     elo = yield from lab.made("contests", partial(_contests, lab, config))
     yield {
         "requests": config.requests,
+        "parameters": {name: lab.model(name).net.num_parameters() for name in ("base", "small")},
         "curves": curves,
         "models": {name: _levels(some) for name, some in said.items()},
         "change": {name: _changes(some, said[page.STARTED[name]]) for name, some in said.items() if name != "sft"},
@@ -99,6 +101,8 @@ def model(lab: Lab, name: str) -> Model:
     """A model by what pages call it."""
     if name in ("base", "sft", "rlhf"):
         return lab.model(name)
+    if name == "SL-CAI, critiques":
+        return lab.model("sl-critiques")
     if name in ("SL-CAI", "RL-CAI"):
         return stage(lab, "cai") if name == "RL-CAI" else lab.model(f"{CAI}/{pipeline.SL}")
     return lab.model("rl-ppo" if name == "RL-CAI, PPO" else f"rl-{name.removeprefix('RL-CAI, ').replace(' ', '-')}")
