@@ -37,6 +37,7 @@ def run(name: str, seeds: int) -> None:
     """Run a study, or go on with it, and keep what it found."""
     out = RUNS / name
     command = [str(Path(sys.executable).parent / "groma"), "study", name, "--out", str(out), "--seeds", str(seeds)]
+    command += ["--parts", str(RUNS / "stages")] if STUDIES[name].shares else []
     subprocess.run([*command, *(["--resume"] if out.exists() else [])], check=True)
     folder = RunFolder.open(out)
     manifest = folder.manifest()

@@ -11,8 +11,10 @@ import pytest
 
 from groma.cli import run
 from groma.formats.study import Criterion, Summary
+from groma.studies.order_chaos import study as order_chaos
 from groma.studies.overoptimisation import study
 from groma.studies.progress import Progress
+from groma.studies.transfer import study as transfer
 
 
 @pytest.fixture
@@ -66,6 +68,26 @@ def test_a_study_that_breaks_keeps_what_is_done(
     assert run(["study", "overoptimisation", "--out", place, "--seeds", "2", "--resume"]) == 0 and seeds == [0, 1]
 
 
+def test_studies_of_the_same_models_share_their_parts(
+    seeds: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    places: list[Path] = []
+
+    def quick(seed: int, parts: Path) -> Iterator[Any]:
+        places.append(parts)
+        yield from study.run(seed, parts)
+
+    for one in (transfer, order_chaos):
+        monkeypatch.setattr(one, "run", quick)
+        monkeypatch.setattr(one, "summary", study.summary)
+    parts = ["--parts", str(tmp_path / "shared"), "--seed", "4"]
+    assert run(["study", "transfer", "--out", str(tmp_path / "a"), *parts]) == 0
+    assert run(["study", "order_chaos", "--out", str(tmp_path / "b"), *parts]) == 0
+    assert run(["study", "order_chaos", "--out", str(tmp_path / "c"), "--seed", "4"]) == 0
+    assert places == [tmp_path / "shared/seed-4", tmp_path / "shared/seed-4", tmp_path / "c/parts/seed-4"]
+    assert "models may be those of another study" in (tmp_path / "a/manifest.json").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -73,6 +95,7 @@ def test_a_study_that_breaks_keeps_what_is_done(
         (["overoptimisation", "--seeds", "0"], "--seeds 0: choose at least 1"),
         (["overoptimisation", "--seed", "-1"], "--seed -1: choose 0 or more"),
         (["overoptimisation", "--resume", "--fresh"], "contradict each other"),
+        (["overoptimisation", "--parts", "x"], "constitutional, transfer, order_chaos share theirs"),
     ],
 )
 def test_what_cannot_be_is_refused(

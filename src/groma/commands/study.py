@@ -46,6 +46,9 @@ class Study:
     """Go on with an interrupted study of the same --out: seeds that are done are not done again."""
     fresh: bool = False
     """Remove an earlier study in --out first."""
+    parts: Path | None = None
+    """Folder of finished parts to share with other studies of the same models (constitutional, transfer, order_chaos):
+    what one has trained the others do not train again. None: in --out."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -55,12 +58,17 @@ def main(arguments: Sequence[str]) -> None:
     check_seed(options.seed)
     if options.seeds < 1:
         raise BadConfig(f"--seeds {options.seeds}: choose at least 1")
+    if options.parts is not None and not STUDIES[options.name].shares:
+        choices = ", ".join(name for name, one in STUDIES.items() if one.shares)
+        raise BadConfig(
+            f"--parts {options.parts}: {options.name} trains models of its own; only {choices} share theirs"
+        )
     study: Any = importlib.import_module(f"groma.studies.{options.name}.study")
     folder, began = _folder(options, arguments), time.monotonic()
     seeds = range(options.seed, options.seed + options.seeds)
     try:
         with Phases() as phases, stoppable() as stopped:
-            _run(study, folder, seeds, phases, stopped)
+            _run(study, folder, options.parts or folder.file("parts"), seeds, phases, stopped)
     finally:
         manifest = folder.manifest()
         seconds = manifest.get("seconds", 0.0) + time.monotonic() - began
@@ -72,11 +80,13 @@ def main(arguments: Sequence[str]) -> None:
     out.print(f"{seconds:.0f} s. The page: {write_study_page(folder.path).resolve()}")
 
 
-def _run(study: Any, folder: RunFolder, seeds: range, phases: Phases, stopped: Callable[[], bool]) -> None:
-    """The seeds that are not done yet."""
+def _run(study: Any, folder: RunFolder, parts: Path, seeds: range, phases: Phases, stopped: Callable[[], bool]) -> None:
+    """The seeds that are not done yet. parts: where each one's models and other parts lie, with which an interrupted
+    study goes on.
+    """
     for seed in seeds:
         if not folder.file(_name(seed)).exists():
-            for one in study.run(seed, folder.file(_parts(seed))):
+            for one in study.run(seed, parts / f"seed-{seed}"):
                 if isinstance(one, Progress):
                     phases.show(f"seed {seed}: {one.phase}", one.done, one.of, one.text)
                     if stopped():
@@ -89,11 +99,6 @@ def _name(seed: int) -> str:
     return f"results/seed-{seed}.json"
 
 
-def _parts(seed: int) -> str:
-    """Where a seed's models and other parts lie, with which an interrupted study goes on."""
-    return f"parts/seed-{seed}"
-
-
 def _folder(options: Study, arguments: Sequence[str]) -> RunFolder:
     """The run folder: made, or, with --resume, the one that was interrupted."""
     if options.resume and options.fresh:
@@ -104,7 +109,7 @@ def _folder(options: Study, arguments: Sequence[str]) -> RunFolder:
         "command": shlex.join(["groma", "study", *(one for one in arguments if one not in ("--resume", "--fresh"))]),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "versions": versions(),
-        "notes": [],
+        "notes": [f"models may be those of another study, in {options.parts}"] if options.parts else [],
         "settings": told,
         "done": False,
     }

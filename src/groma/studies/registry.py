@@ -14,11 +14,14 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a study is about, in words for a list, and its place in the field."""
+    """What a study is about, in words for a list, and its place in the field. shares: its models are those of
+    `stages.py`, so that the studies of them can share one folder of finished parts.
+    """
 
     about: str
     approach: Literal["engineering", "behaviour", "cognition"]
     case: Literal["average", "pessimistic", "worst"]
+    shares: bool = False
 
 
 STUDIES: Mapping[str, Entry] = {
@@ -47,16 +50,19 @@ STUDIES: Mapping[str, Entry] = {
         "harm over revisions, critics of several sizes, clamped labels, evasiveness (Bai et al. 2022)",
         "engineering",
         "average",
+        shares=True,
     ),
     "transfer": Entry(
         "does what alignment gained in a chatbot hold when the same model becomes another system?",
         "behaviour",
         "average",
+        shares=True,
     ),
     "order_chaos": Entry(
         "is an aligned model easier to make into an orderly agent, and harder to make into a chaotic one?",
         "behaviour",
         "pessimistic",
+        shares=True,
     ),
     "offline_online": Entry(
         "DPO, KTO, online DPO, PPO, RLOO, GRPO, best-of-n under one rater, who changes her mind midway",
