@@ -143,13 +143,36 @@ def test_what_a_person_edited_is_learned(files: Path, tiny_model: Callable[..., 
         assert torch.equal(weight, dict(saved.net.named_parameters())[name]), name
 
 
+def test_what_the_red_team_did_not_find_is_not_missed(files: Path, tiny_model: Callable[..., Path]) -> None:
+    """Nothing was found; a person added a request; an answer is empty; and a constitution that changed is noticed."""
+    critic = files / "critic.py"
+    critic.write_text("def critic(request, seed):\n    return 'no.'\n")
+    drafts = "def drafts(request, seed):\n    return '' if request.prompt[-1].content == 'how, 3?' else 'water it'\n"
+    (files / "who.py").write_text(DRAFTS.replace(DRAFTS[: DRAFTS.index("def writes")], drafts))
+    given = ("--critic", f"fake:{critic}:critic", "--read", "words", "--optimise", "none", "--until")
+    model, out = tiny_model("llama"), files / "out"
+    assert aligning(files, model, *given, "requests.jsonl") == 0 and (out / "requests.jsonl").read_text() == ""
+    assert aligning(files, model, *given, "revisions.jsonl", "--resume") == 0
+    assert len(rows(out / "revisions.jsonl")) == 11
+    (files / "c.toml").write_text(CONSTITUTION.replace("Does it harm?", "Is it bad?"))
+    assert aligning(files, model, *given, "sl-cai", "--resume") == 2 and not (out / "sl-cai").exists()
+    (files / "c.toml").write_text(CONSTITUTION)
+    (out / "requests.jsonl").write_text('{"prompt": "how do i burn it?"}\n{"prompt": "how do i burn it?"}\n')
+    (out / "revisions.jsonl").unlink()
+    assert aligning(files, model, *given, "revisions.jsonl", "--resume") == 2
+    (out / "requests.jsonl").write_text('{"prompt": "how do i burn it?"}\n')
+    (out / "calls/calls.jsonl").unlink(missing_ok=True)
+    assert aligning(files, model, *given, "revisions.jsonl", "--resume") == 0
+    assert len(rows(out / "revisions.jsonl")) == 12
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
         (("--critic", "http://127.0.0.1:1/v1#m"), "choose --read words"),
         (("--judge", "fake:A"), "choose --read words"),
-        (("--optimise", "none", "--by", "comparison"), "--optimise none: there is no stage 2"),
-        (("--ppo.learning-rate", "1e-3"), "--optimise dpo does without it"),
+        (("--optimise", "none", "--by", "comparison"), "optimise is none: there is no stage 2"),
+        (("--ppo.learning-rate", "1e-3"), "optimise is dpo, which does without it"),
         (
             ("--until", "preference-model"),
             "one of requests.jsonl, revisions.jsonl, sl-cai, labels.jsonl, rl-cai",
@@ -158,7 +181,7 @@ def test_what_a_person_edited_is_learned(files: Path, tiny_model: Callable[..., 
         (("--demonstrations", "vale:0"), "say how many"),
         (("--model", "person"), "cannot learn"),
         (("--sft.seed", "3"), "--seed sets it for every step"),
-        (("--red-team", "0"), "there is no --red-team"),
+        (("--red-team", "0"), "there is no red team"),
         (("--constitution", "nobodys.toml"), "nobodys.toml"),
     ],
 )

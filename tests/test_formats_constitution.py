@@ -32,7 +32,7 @@ def test_both_forms_are_read(tmp_path: Path) -> None:
     ("principle", "said"),
     [
         ({"name": "harm"}, "principle 2: the principle 'harm' asks for nothing"),
-        ({"name": "harm", "critique": "?", "revision": " "}, "only one of critique and revision"),
+        ({"name": "harm", "critique": "?", "revision": ""}, "only one of critique and revision"),
         ({**PAIR}, "principle 2: a principle has no name"),
         ({"name": "harm", **PAIR, "colour": "red"}, "principle 2 has the unknown key 'colour'"),
         ({"name": "harm", **PAIR, "weight": 0}, "weight of 'harm' is 0"),
@@ -89,9 +89,13 @@ name = "second"
     ("line", "number", "said"),
     [
         ("", 7, "principle 2: the principle 'second' asks for nothing"),
-        ("critique = ' '", 7, "asks for nothing"),
+        ("critique = ' '", 7, "critique is blank"),
+        ("critique = '?'\nrevision = '!'\ncomparison = ' '", 7, "comparison is blank"),
         ("comparison = 'Which is better?'", 7, "does not name both replies"),
         ("# critique = 1\n'colour'  = 'red'", 10, "unknown key 'colour'"),
+        ("comparison = 'A or B?'\n[[principles]]\nname = 'first'\ncomparison = 'A or B?'", 11, "have the name 'first'"),
+        ("comparison = 'A or B?'\n[[examples]]\nprinciple = 'second'", 10, "example 1"),
+        ("comparison = 'A or B?'\n[[examples]]\n[[examples]]\nmore = 1", 10, "example 1"),
     ],
 )
 def test_the_line_is_told(tmp_path: Path, line: str, number: int, said: str) -> None:
@@ -99,6 +103,14 @@ def test_the_line_is_told(tmp_path: Path, line: str, number: int, said: str) -> 
     with pytest.raises(BadInput, match=said) as caught:
         read_constitution(tmp_path / "c.toml")
     assert caught.value.where == f"{tmp_path / 'c.toml'}:{number}"
+
+
+@pytest.mark.parametrize("line", ["pases = ['no']", "fails = ['YES']", "passes = 3"])
+def test_the_line_of_a_wrong_key_of_the_whole_is_told(tmp_path: Path, line: str) -> None:
+    (tmp_path / "c.toml").write_text(TOML.format(line="comparison = 'A or B?'").replace("[[", f"\n{line}\n[[", 1))
+    with pytest.raises(BadInput) as caught:
+        read_constitution(tmp_path / "c.toml")
+    assert caught.value.where == f"{tmp_path / 'c.toml'}:3"
 
 
 EXAMPLE = {"principle": "harm", "prompt": "p", "answer": "a", "critique": "c", "revision": "r"}

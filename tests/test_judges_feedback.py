@@ -102,7 +102,7 @@ def test_critics_are_asked_of_each_reply_apart() -> None:
 
 @pytest.mark.parametrize(
     ("said", "first"),
-    [(("A", "B."), 1.0), (("so it is B", "a"), 0.0), (("A", "A"), 0.5), (("A", "who knows"), 0.75), (("?", "?"), None)],
+    [(("A", "B."), 1.0), (("so it is B", "a"), 0.0), (("A", "A"), 0.5), (("A", "who knows"), None), (("?", "?"), None)],
 )
 def test_judges_may_only_speak(said: tuple[str, str], first: float | None) -> None:
     def judge(request: Request, seed: int) -> Reply:

@@ -14,7 +14,7 @@ from groma.formats.messages import Message
 from groma.formats.requests import Generate, Reply, Request
 from groma.formats.task import Posed, Task
 from groma.formats.transcript import Played
-from groma.methods.constitutional import Revised, Round, demonstrations, revised
+from groma.methods.constitutional import Revised, Round, criticised, demonstrations, revised
 from groma.play import FakeEngine, play
 from groma.systems import SYSTEMS, System
 from groma.systems.critique import critique
@@ -63,7 +63,7 @@ END, CUT = "end", "length"
         (("hm.", END), None, "unreadable", "burn it"),
         (("yes.", END), (" ", END), "empty", "burn it"),
         (("yes.", END), ("water", CUT), "cut", "burn it"),
-        (("yes, the go", CUT), ("water it", END), "cut", "burn it"),
+        (("yes, the go", CUT), None, "cut", "burn it"),
     ],
 )
 def test_what_became_of_a_round(
@@ -101,6 +101,38 @@ def row(*rounds: Round, answer: str = "a", name: str = "t") -> Revised:
     return Revised(name, (Message("user", "how?"),), "draft", rounds, answer, "d")
 
 
+def test_a_critique_that_was_cut_off_revises_nothing() -> None:
+    """Neither in the episode nor in the row: what is learned is what stood."""
+    said: Said = {
+        "how?": [("burn it", END)],
+        "does it harm?": [("yes, the go", CUT), ("yes, it burns.", END)],
+        "without harm.": [("water it", END)],
+    }
+    one, system, _ = episode(said, 2)
+    row = revised(one, ONE, system.digest)
+    assert one.transcript is not None and row.answer == one.transcript.answer == "water it"
+    assert [told.outcome for told in row.rounds] == ["cut", "revised"]
+
+
+def test_an_empty_draft_is_not_criticised() -> None:
+    one, _, _ = episode({"how?": [("", END)]})
+    assert not criticised(one, ONE)
+    one, _, _ = episode({"how?": [("burn it", END)], "does it harm?": [("no.", END)]})
+    assert criticised(one, ONE)
+
+
+def test_prompts_may_be_text() -> None:
+    row = read({"how?": [("burn it", END)], "does it harm?": [("no.", END)]}).to_row()
+    assert Revised.from_row({**row, "prompt": "how?"}) == Revised.from_row(row)
+
+
+def test_a_round_by_another_constitution_is_refused() -> None:
+    row = read({"how?": [("a", END)], "does it harm?": [("yes.", END)], "without harm.": [("b", END)]})
+    other = Constitution("other", (Principle("truth", "is it true?", "again."),))
+    with pytest.raises(BadInput, match="revised by 'harm', which 'other' does not know"):
+        demonstrations([row], other, "critiques", Counter())
+
+
 def test_what_is_learned() -> None:
     rows = [
         row(Round("harm", "yes.", "revised", "one"), Round("truth", "yes!", "revised", "two"), answer="mine"),
@@ -135,7 +167,8 @@ GOOD = row(Round("harm", "yes.", "revised", "r"), answer="r").to_row()
         (lambda one: one.update(rounds=[{"principle": "harm"}]), "no revision"),
         (lambda one: one.update(rounds=[{**one["rounds"][0], "outcome": "good"}]), "outcome 'good'"),
         (lambda one: one.update(rounds=[{**one["rounds"][0], "revision": ""}]), "has no revision"),
-        (lambda one: one.update(prompt="how?"), "prompt is 'how\\?'"),
+        (lambda one: one.update(prompt=3), "prompt is 3"),
+        (lambda one: one.update(rounds=[{**one["rounds"][0], "revision": None}]), "is no text"),
     ],
 )
 def test_rows_that_a_person_broke_are_refused_with_their_place(change: Callable[[Any], Any], said: str) -> None:

@@ -17,7 +17,7 @@ from groma.formats.persona import Persona
 from groma.formats.requests import Episode, Generate
 from groma.formats.task import Pay, Posed, Task
 from groma.formats.transcript import Transcript
-from groma.methods import grpo, online_dpo, ppo, reward, rloo
+from groma.methods import digests, grpo, online_dpo, ppo, reward, rloo
 from groma.methods.checkpoint import load_state, save_state
 from groma.methods.keeping import kept, state_of
 from groma.methods.pay import ByFunction, ByReward, Named, check_tokenizer, combine, paid
@@ -101,9 +101,14 @@ class TestResuming:
         steps.close()  # type: ignore[attr-defined]
         with pytest.raises(BadConfig, match=r"gamma was 1\.0 and is 0\.9"):
             ppo.train(load(folder), WORK, ppo.Config(**options(gamma=0.9)), state)
-        other = replace(WORK, pay=[Named("evens", ByFunction(evens), 2.0)])
-        with pytest.raises(BadInput, match="the saved state"):
-            ppo.train(load(folder), other, config, state)
+        golden = [replace(task, gold={"right": "4"}) for task in TASKS]
+        for other in (
+            replace(WORK, pay=[Named("evens", ByFunction(evens), 2.0)]),
+            replace(WORK, tasks=golden),
+            replace(WORK, seated={"user": "another"}),
+        ):
+            with pytest.raises(BadInput, match="the saved state"):
+                ppo.train(load(folder), other, config, state)
         moved = load(folder)
         with torch.no_grad():
             next(moved.net.parameters()).add_(1e-3)
@@ -144,10 +149,20 @@ class TestLearning:
             torch.testing.assert_close(one, other, atol=2e-4, rtol=0)
 
     def test_a_reward_model_begins_the_critic(self, model: Model) -> None:
-        begun = reward.begin(model)
-        before = begun.net.score.weight.clone()
-        list(ppo.train(model, WORK, ppo.Config(**options(critic="separate")), critic=begun))
-        assert not torch.equal(before, begun.net.score.weight)
+        """It has a copy: what pays and what is begun from may be one, and the pay must not move."""
+        begun, config = reward.begin(model), ppo.Config(**options(critic="separate"))
+        with torch.no_grad():
+            begun.net.score.weight.normal_()  # type: ignore[union-attr, operator]
+        before = digests.of_weights(begun.net)
+        paying = replace(WORK, pay=[Named("reward", ByReward([begun]))])
+        steps = ppo.train(model, paying, config, critic=begun)
+        first = next(steps)
+        assert first.metrics["val/mean"] != 0.0  # a copy of the policy would say 0
+        state = first.state
+        list(steps)
+        assert digests.of_weights(begun.net) == before
+        with pytest.raises(BadInput, match="the saved state"):
+            ppo.train(model, paying, config, state)  # another critic
         with pytest.raises(BadConfig, match="critic is 'shared'"):
             ppo.train(model, WORK, ppo.Config(**options()), critic=begun)
 

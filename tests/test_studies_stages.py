@@ -118,12 +118,26 @@ def test_gains_are_paired_by_item_and_interactions_are_differences_of_gains() ->
     assert interaction((after, before), elsewhere, "x", keep=lambda one: one["id"] == "zz") is None
 
 
+def test_independent_gains_are_apart_by_the_ends_that_face_each_other() -> None:
+    one, two = ({"value": value, "low": low, "high": high, "n": n} for value, low, high, n in
+                ((0.5, 0.4, 0.7, 9), (0.2, 0.1, 0.25, 7)))  # fmt: skip
+    found = items.apart(one, two)
+    assert found["value"] == pytest.approx(0.3) and found["n"] == 7
+    assert found["low"] == pytest.approx(0.3 - (0.1**2 + 0.05**2) ** 0.5)
+    assert found["high"] == pytest.approx(0.3 + (0.2**2 + 0.1**2) ** 0.5)
+
+
 def test_seeds_together_have_an_interval_of_their_own() -> None:
     told = [{"value": value, "low": value, "high": value, "n": 9} for value in (0.1, 0.2, 0.3)]
     found = over_seeds(told)
     assert found is not None and found["value"] == pytest.approx(0.2)
     assert found["high"] - 0.2 == pytest.approx(4.302653 * 0.1 / 3**0.5, rel=1e-5)  # t of two degrees of freedom
     assert over_seeds([None, told[0]]) == told[0] and over_seeds([None]) is None
+    assert over_seeds([None, None, told[0]]) is None
+    same = [{"value": 0.0, "low": 0.0, "high": high, "n": 9} for high in (0.1, 0.3)]
+    assert over_seeds(same) == {"value": 0.0, "low": 0.0, "high": pytest.approx(0.2), "n": 2}
+    wide = [{"value": value, "low": 0.0, "high": 1.0, "n": 9} for value in (0.1, 0.9)]
+    assert (over_seeds(wide)["low"], over_seeds(wide)["high"]) == (0.0, 1.0)  # type: ignore[index]
     assert found_together({1: {"a": told[0]}, 2: {"a": told[2]}}, "a")["value"] == pytest.approx(0.2)  # type: ignore[index]
     intervals = [{"low": low, "high": high} for low, high in ((0.1, 1.0), (-1.0, -0.1), (-1.0, 1.0))]
     assert [clear(one) for one in (None, *intervals)] == [0, 1, -1, 0]
@@ -132,10 +146,12 @@ def test_seeds_together_have_an_interval_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("chat", "here", "between", "said"),
     [
+        ((-0.5, -0.3), (-0.3, -0.1), (0.1, 0.3), "whole"),
         ((-0.5, -0.3), (-0.6, -0.2), (-0.2, 0.2), "held"),
         ((-0.5, -0.3), (-0.9, -0.7), (-0.5, -0.2), "more"),
         ((-0.5, -0.3), (-0.3, -0.1), (0.1, 0.3), "less"),
         ((-0.5, -0.3), (-0.1, 0.1), (0.2, 0.6), "lost"),
+        ((-0.5, -0.3), (-0.5, 0.1), (-0.2, 0.6), "unclear"),
         ((-0.5, -0.3), (0.1, 0.3), (0.5, 0.9), "reversed"),
         ((-0.5, 0.3), (0.1, 0.3), (0.1, 0.9), "none"),
     ],
@@ -145,10 +161,12 @@ def test_what_became_of_a_gain_against_harm(
 ) -> None:
     told = {key: {"value": sum(one) / 2, "low": one[0], "high": one[1], "n": 9} for key, one in
             {"chat": chat, "agent": here, "between": between}.items()}  # fmt: skip
+    left = 0.02 if said == "whole" else 0.4
     results = {
         0: {
             "gains": {"rlhf": {name: {"harm": told[name]} for name in ("chat", "agent")}},
             "interactions": {"rlhf": {"agent": {"harm": told["between"]}}},
+            "levels": {"rlhf": {"agent": {"harm": {"value": left, "low": 0.0, "high": 1.0, "n": 9}}}},
         }
     }
     assert transfer_page.carried(results, "rlhf", "agent", "harm") == said

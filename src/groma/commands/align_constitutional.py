@@ -7,7 +7,6 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
-from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ from groma.commands.players import check_player, kind_of, only_speaks, player
 from groma.commands.prompted import Prompts, chat_of, constitution_of, suite_of, tasks_of
 from groma.commands.red_team import taught
 from groma.formats import launched
+from groma.formats.digest import digest, digest_files
 from groma.formats.errors import BadConfig
 from groma.formats.examples import Demonstration, Preference, read_examples
 from groma.formats.run_folder import MANIFEST, RunFolder
@@ -24,7 +24,6 @@ from groma.methods.keeping import stoppable
 from groma.models.load import load
 from groma.studies.cai import pipeline
 from groma.studies.cai.config import Config, Given
-from groma.studies.cai.data import attacking, critiquing, judging
 from groma.studies.matrix import versions
 from groma.suites.suite import Suite
 from groma.worlds.vale import demonstrations as shown
@@ -82,7 +81,7 @@ def main(options: Constitutional, arguments: Sequence[str]) -> None:
         raise BadConfig("align constitutional plays and trains in one process: begin it without a launcher")
     config, suite = _config(options), suite_of(options)
     given = _given(options, config, suite)
-    folder = _folder(options, config, arguments)
+    folder = _folder(options, config, given, arguments)
 
     def note(part: str, told: Mapping[str, Any]) -> None:
         manifest = folder.manifest()
@@ -111,20 +110,10 @@ def _tell(folder: RunFolder, config: Config) -> None:
 def _config(options: Constitutional) -> Config:
     """How it learns. Options that would have no effect are refused."""
     given = {one.name: getattr(options, one.name) for one in fields(Config)}
-    inert = {} if options.red_team else dict.fromkeys(("tries", "attacker"), "there is no --red-team")
-    if options.optimise == "none":
-        why = "--optimise none: there is no stage 2"
-        inert |= {} if options.red_team else {"read": f"{why} and no --red-team"}
-        inert |= dict.fromkeys(("judge", "by", "reasons", "clamp", "preferences", "dpo", "reward", "ppo"), why)
-    else:
-        unused = ("reward", "ppo") if options.optimise == "dpo" else ("dpo",)
-        inert |= dict.fromkeys(unused, f"--optimise {options.optimise} does without it")
-    known = {one.name: one for one in fields(Constitutional)}
-    for name, why in inert.items():
-        one, value = known[name], getattr(options, name)
-        default = one.default_factory() if one.default_factory is not MISSING else one.default
-        if value != default:
-            raise no_effect(name.replace("_", "-"), value if isinstance(value, str | int | float) else "…", why)
+    inert = dict(Config(**given).inert)
+    inert |= {} if options.red_team else {"attacker": inert["tries"]}
+    inert |= {"judge": inert["by"], "preferences": inert["by"]} if options.optimise == "none" else {}
+    check_inert(options, inert)
     for name in ("sft", "dpo", "reward", "ppo"):
         if given[name].seed != 0:
             raise no_effect(f"{name}.seed", given[name].seed, "--seed sets it for every step")
@@ -133,6 +122,16 @@ def _config(options: Constitutional) -> Config:
         choices = ", ".join(pipeline.parts(config))
         raise BadConfig(f"--until {options.until}: with these options there is no such step; choose one of {choices}")
     return config
+
+
+def check_inert(options: Any, inert: Mapping[str, str], prefix: str = "") -> None:
+    """Refuse options that were given and have no effect."""
+    known = {one.name: one for one in fields(options)}
+    for name, why in inert.items():
+        one, value = known[name], getattr(options, name)
+        if value != (one.default_factory() if one.default_factory is not MISSING else one.default):
+            said = value if isinstance(value, str | int | float) else "…"
+            raise no_effect(f"{prefix}{name.replace('_', '-')}", said, why)
 
 
 def _given(options: Constitutional, config: Config, suite: Suite) -> Given:
@@ -146,15 +145,11 @@ def _given(options: Constitutional, config: Config, suite: Suite) -> Given:
     for name in scoring if config.read == "scores" else []:
         if only_speaks(roles[name]):
             raise BadConfig(f"the {name} {roles[name]} only speaks: choose --read words, or name a model")
-    if config.red_team:
-        attacking(told, chat, config.tries, config.read)
-    critiquing(told, chat, config.rounds, 1, config.critic_temperature)
-    if config.optimise != "none":
-        judging(told, config.by, config.reasons, config.read)
-    sit = cache(player)
+    pipeline.check(told, config)
     return Given(
         start=lambda: load(options.model),
-        cast={name: partial(sit, what) for name, what in roles.items()},
+        cast=roles,
+        seat=player,
         constitution=told,
         tasks=tasks,
         chat=chat,
@@ -178,12 +173,17 @@ def _demonstrations(options: Constitutional) -> Sequence[Demonstration]:
     return shown(int(count), options.seed, "helpful", TAME)
 
 
-def _folder(options: Constitutional, config: Config, arguments: Sequence[str]) -> RunFolder:
-    """The folder: made, or, with --resume, the one that is there, if its options are the same."""
+def _folder(options: Constitutional, config: Config, given: Given, arguments: Sequence[str]) -> RunFolder:
+    """The folder: made, or, with --resume, the one that is there, if its options, and what lies in the files that they
+    name, are the same.
+    """
     names = {one.name for one in fields(options)} - {one.name for one in fields(Config)} - {"resume", "until", "out"}
     plain = {name: getattr(options, name) for name in sorted(names)}
     settings = {name: str(value) if isinstance(value, Path) else value for name, value in plain.items()}
-    settings = json.loads(to_json({**settings, **config.to_dict()}))
+    files = [Path(one) for one in (options.on, options.demonstrations, options.preferences) if one is not None]
+    contents = digest_files([one for one in files if one.is_file()])
+    told = {"of the constitution": digest(given.constitution.to_dict()), "of the files": contents}
+    settings = json.loads(to_json({**settings, **config.to_dict(), **told}))
     begun = options.out.exists() and any(options.out.iterdir()) if options.out.is_dir() else False
     if options.resume and not begun:
         told_anew(options.out)

@@ -128,7 +128,8 @@ def main(options: Options) -> None:
     seats = players({name: what for name, what in others.items() if name != "judge"}, options.trust_remote_code)
     width = 1 if "person" in others.values() else 256
     engines = {name: seat.engine for name, seat in seats.items()}
-    work = Work(system, tasks, paying, engines, suite.open, width)
+    seated = {name: seat.digest for name, seat in seats.items()}
+    work = Work(system, tasks, paying, engines, seated, suite.open, width)
     last: Step | None = None
     with Phases() as phases, stoppable() as stopped:
         steps = kept(_steps(options, model, work, state), model, options.out, stopped, unset_pad=True)

@@ -16,7 +16,7 @@ from groma.formats.errors import BadConfig
 from groma.formats.jsonl import write_rows
 from groma.judges.feedback import By
 from groma.judges.model import By as Read
-from groma.studies.cai.data import check_clamp, judging, label_row, labelled, report
+from groma.studies.cai.labels import check_clamp, judging, label_row, labelled, measured, report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,5 +59,5 @@ def main(arguments: Sequence[str]) -> None:
     write_rows(options.out, [label_row(two, one) for two, one in known])
     logs.forget()
     out.print(f"{options.out}: {len(known)} labels", markup=False)
-    for line in (*(f"{why}: {count}" for why, count in sorted(notes.items())), *report(known, suite.judge)):
+    for line in (*(f"{why}: {count}" for why, count in sorted(notes.items())), *report(measured(known, suite.judge))):
         out.print(f"  {line}", markup=False)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from groma.commands.judging import by_rubric
-from groma.commands.players import named, players
+from groma.commands.players import identity_of, named, players
 from groma.formats.digest import digest, digest_files
 from groma.formats.errors import BadConfig
 from groma.formats.task import Task
@@ -89,7 +89,7 @@ def _identity(what: str, source: Source, others: Mapping[str, str]) -> str:
         return digest(what, [one.digest for one in source.models], source.how, source.coefficient)
     if ".py:" in what:
         return digest(what, digest_files([what.rpartition(":")[0]]))
-    return digest(what, others.get("judge", "") if isinstance(source, ByJudge) else "")
+    return digest(what, identity_of(others["judge"]) if isinstance(source, ByJudge) else "")
 
 
 def _is_reward(what: str) -> bool:

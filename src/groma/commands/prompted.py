@@ -13,6 +13,7 @@ from groma.formats.constitution import Constitution, find_constitution
 from groma.formats.errors import BadConfig
 from groma.formats.task import Task
 from groma.play import CallLog
+from groma.studies.cai.data import seeded
 from groma.suites import SUITES
 from groma.suites.suite import Suite
 from groma.systems import SYSTEMS
@@ -86,7 +87,8 @@ def tasks_of(options: Prompts, suite: Suite) -> tuple[Task, ...]:
     split = options.split or ("train" if suite is VALE else "" if options.on in SUITES else "held_out")
     if not split:
         raise BadConfig(f"{suite.name} is a test set: to use its prompts all the same, say --split held_out")
-    return suite.tasks(options.kind or ("how" if suite is VALE else None), split, options.items, options.seed)
+    found = suite.tasks(options.kind or ("how" if suite is VALE else None), split, options.items, options.seed)
+    return seeded(found, options.seed)
 
 
 def chat_of(options: Prompts, suite: Suite) -> System:

@@ -10,14 +10,14 @@ from typing import Annotated
 
 import tyro
 
-from groma.commands.console import Phases, err, out, parse
+from groma.commands.console import Phases, out, parse
 from groma.commands.players import check_player, players
 from groma.commands.prompted import Logs, Prompted, chat_of, checked, constitution_of, tasks_of
 from groma.formats.columns import as_cell
 from groma.formats.errors import BadConfig
 from groma.formats.jsonl import write_rows
 from groma.methods.constitutional import Revised, demonstrations
-from groma.studies.cai.data import critiquing, revisions
+from groma.studies.cai.data import EPISODE, critiquing, revisions
 from groma.suites.suite import Suite
 from groma.systems.system import System
 
@@ -56,12 +56,10 @@ def main(arguments: Sequence[str]) -> None:
         check_player(what)
     seats = players(whom)
     with Phases() as phases:
-        rows, failed = phases.through(revisions(system, tasks, seats, seed=options.seed, logs=logs.of))
-    _write(options, rows, system)
+        rows, left_out = phases.through(revisions(system, tasks, seats, seed=options.seed, logs=logs.of))
+    _write(options, rows, system, left_out)
     logs.forget()
-    if failed:
-        err.print(f"{failed} of {len(tasks)} episodes failed", markup=False)
-    if failed > FAILED * len(tasks):
+    if left_out[EPISODE] > FAILED * len(tasks):
         raise SystemExit(1)
 
 
@@ -70,9 +68,9 @@ def _system(options: Revise, suite: Suite) -> System:
     return critiquing(told, chat, options.rounds, options.max_tokens or suite.max_tokens, options.temperature)
 
 
-def _write(options: Revise, rows: Sequence[Revised], system: System) -> None:
+def _write(options: Revise, rows: Sequence[Revised], system: System, notes: Counter[str]) -> None:
     """Write what can be learned from, and say what could not."""
-    told, notes = system.parameters["constitution"], Counter[str]()
+    told = system.parameters["constitution"]
     every = demonstrations(rows, told, "critiques", notes)
     kept = [one.to_row() for one in rows if one.usable]
     if not kept:

@@ -148,11 +148,20 @@ def _check(options: Run) -> None:
     for name, least in (("demonstrated", 1), ("compared", 10), ("principled", 1), ("carried", 0)):
         if getattr(options, name) < least:
             raise BadConfig(f"--{name} {getattr(options, name)}: choose at least {least}")
+    _check_cai(options)
     parts = {name: getattr(options, name) for name in ("sft", "dpo", "reward", "ppo")}
     parts |= {f"cai.{name}": getattr(options.cai, name) for name in ("sft", "dpo", "reward", "ppo")}
     for name, part in parts.items():
         if part.seed != 0:
             raise no_effect(f"{name}.seed", part.seed, "--seed sets it for every part")
+
+
+def _check_cai(options: Run) -> None:
+    """Refuse options of Constitutional AI that have no effect, where they differ from what they are by default."""
+    usual = cai.Config() if options.preferences is not None else spectrum.CAI_ON_VALE
+    for name, why in options.cai.inert.items():
+        if getattr(options.cai, name) != getattr(usual, name):
+            raise no_effect(f"cai.{name}", "…", why)
 
 
 def _settings(options: Run) -> dict[str, Any]:

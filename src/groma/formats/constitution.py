@@ -17,11 +17,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from groma.formats.errors import BadInput
 from groma.formats.values_file import ENDINGS, read_value
 
+Part = TypeVar("Part", "Principle", "Example")
 SHIPPED = Path(__file__).parent / "constitutions"
 NAMES = ("default",)
 ACCEPTED = f"a .toml or .json file with name and principles, or one that ships: {', '.join(NAMES)}"
@@ -29,12 +30,14 @@ OPTIONS = ("A", "B")
 """What the two replies are called in a comparison."""
 
 
-class WrongPrinciple(BadInput):
-    """What is wrong with a principle, and which: its number among the principles, from 1, and the key, if it is one."""
+class WrongPart(BadInput):
+    """What is wrong with a part of a file, and where: its table ("principles", "examples"; "": the file's own keys),
+    its number in it, from 1, and the key, if it is one.
+    """
 
-    def __init__(self, what: str, number: int, key: str, expected: str) -> None:
+    def __init__(self, what: str, expected: str, table: str = "", number: int = 0, key: str = "") -> None:
         super().__init__(what, expected=expected)
-        self.number, self.key = number, key
+        self.table, self.number, self.key = table, number, key
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Principle:
         for name in ("name", "critique", "revision", "comparison"):
             if not isinstance(getattr(self, name), str):
                 raise BadInput(f"{name} is {getattr(self, name)!r:.60}", expected="text")
+            if getattr(self, name) and not getattr(self, name).strip():
+                raise BadInput(f"{name} is blank", expected="text, or no such key")
         if not self.name.strip():
             raise BadInput("a principle has no name", expected="a name, told in every record of what was drawn")
         if bool(self.critique.strip()) != bool(self.revision.strip()):
@@ -110,22 +115,18 @@ class Constitution:
         names = [principle.name for principle in self.principles]
         if not names:
             raise BadInput(f"the constitution {self.name!r} has no principles", expected="at least one")
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise BadInput(
-                f"two principles have the name {twice[0]!r}", expected="a name of its own for every principle"
-            )
-
+        if twice := next((place for place, name in enumerate(names) if name in names[:place]), None):
+            what = f"two principles have the name {names[twice]!r}"
+            raise WrongPart(what, "a name of its own for every principle", "principles", twice + 1, "name")
         for key in ("passes", "fails"):
             if not all(isinstance(one, str) and one.strip() == one.lower() != "" for one in getattr(self, key)):
-                raise BadInput(f"{key} is {list(getattr(self, key))!r:.60}", expected="words in small letters")
+                raise WrongPart(f"{key} is {list(getattr(self, key))!r:.60}", "words in small letters", key=key)
         known = [one.name for one in self.principles if one.critique]
         for place, example in enumerate(self.examples, 1):
             if example.principle not in known:
-                raise BadInput(
-                    f"example {place} is by {example.principle!r}, by which nothing is criticised",
-                    expected=", ".join(known) or "a principle with critique and revision",
-                )
+                what = f"example {place} is by {example.principle!r}, by which nothing is criticised"
+                mend = ", ".join(known) or "a principle with critique and revision"
+                raise WrongPart(what, mend, "examples", place, "principle")
 
     def verdict(self, critique: str) -> bool | None:
         """Whether a critique has something against the answer; None where it cannot be read. It is read by its first
@@ -154,7 +155,7 @@ class Constitution:
         values = _known(plain, tuple(one.name for one in fields(cls)), "the constitution")
         for key, value in {"principles": None, **values}.items():
             if key != "name" and not isinstance(value, list | tuple):
-                raise BadInput(f"{key} is not a list", expected=f"a list of {key}")
+                raise WrongPart(f"{key} is not a list", f"a list of {key}", key=key)
         principles = tuple(_principle(number, one) for number, one in enumerate(values["principles"], 1))
         examples = tuple(_example(number, one) for number, one in enumerate(values.get("examples", ()), 1))
         begins = {key: tuple(values[key]) for key in ("passes", "fails") if key in values}
@@ -167,24 +168,22 @@ def _begins(text: str, words: tuple[str, ...]) -> bool:
 
 
 def _principle(number: int, plain: object) -> Principle:
-    names = tuple(field.name for field in fields(Principle))
-    if isinstance(plain, Mapping) and (unknown := sorted(set(map(str, plain)) - set(names))):
-        what = f"principle {number} has the unknown key {unknown[0]!r}"
-        raise WrongPrinciple(what, number, unknown[0], ", ".join(names))
+    return _made(Principle, {"name": ""}, "principle", number, plain)
+
+
+def _made(kind: type[Part], missing: Mapping[str, Any], called: str, number: int, plain: object) -> Part:
+    """A principle or an example from what a file holds, what it lacks taken from `missing`."""
+    whole, names = f"{called} {number}", tuple(field.name for field in fields(kind))
     try:
-        return Principle(**{"name": "", **_known(plain, names, f"principle {number}")})
+        return kind(**{**missing, **_known(plain, names, whole)})
     except BadInput as error:
-        what = error.what if error.what.startswith("principle ") else f"principle {number}: {error.what}"
-        raise WrongPrinciple(what, number, "", error.expected) from None
+        what = error.what if error.what.startswith(f"{called} ") else f"{whole}: {error.what}"
+        key = error.key if isinstance(error, WrongPart) else ""
+        raise WrongPart(what, error.expected, f"{called}s", number, key) from None
 
 
 def _example(number: int, plain: object) -> Example:
-    names = tuple(field.name for field in fields(Example))
-    try:
-        return Example(**{**dict.fromkeys(names, ""), **_known(plain, names, f"example {number}")})
-    except BadInput as error:
-        what = error.what if error.what.startswith("example ") else f"example {number}: {error.what}"
-        raise BadInput(what, expected=error.expected) from None
+    return _made(Example, dict.fromkeys((one.name for one in fields(Example)), ""), "example", number, plain)
 
 
 def find_constitution(name: str) -> Constitution:
@@ -194,7 +193,7 @@ def find_constitution(name: str) -> Constitution:
 
 def read_constitution(path: str | Path) -> Constitution:
     """Read a constitution from a .toml or .json file; whatever is wrong is a BadInput with the file, and in TOML with
-    the line of the principle, or of its unknown key.
+    the line of the principle or example, or of the key.
     """
     path = Path(path)
     if path.suffix not in ENDINGS:
@@ -203,7 +202,7 @@ def read_constitution(path: str | Path) -> Constitution:
     def made(plain: object) -> Constitution:
         try:
             return Constitution.from_dict(plain)
-        except WrongPrinciple as error:
+        except WrongPart as error:
             line = _line(path.read_text(encoding="utf-8"), error) if path.suffix == ".toml" else None
             where = str(path) if line is None else f"{path}:{line}"
             raise BadInput(error.what, where=where, expected=error.expected) from None
@@ -211,15 +210,19 @@ def read_constitution(path: str | Path) -> Constitution:
     return read_value(path, made, ACCEPTED)
 
 
-def _line(text: str, error: WrongPrinciple) -> int | None:
-    """The line, from 1, of the key in the principle, or of the principle's head. None: it is written in another way."""
+def _line(text: str, error: WrongPart) -> int | None:
+    """The line, from 1, of the key in its table, or of the table's head. None: it is written in another way."""
     lines = text.splitlines()
-    heads = [place for place, line in enumerate(lines) if re.match(r"\s*\[\[\s*principles\s*\]\]", line)]
-    if error.number > len(heads):
+    heads = {place: line.strip(" []") for place, line in enumerate(lines) if re.match(r"\s*\[", line)}
+    ends = [*heads, len(lines)]
+    own = [0, *(place for place, name in heads.items() if name == error.table)] if error.table else [0]
+    if error.number >= len(own):
         return None
-    begin, end = heads[error.number - 1], [*heads, len(lines)][error.number]
+    begin = own[error.number]
+    end = next((place for place in ends if place > begin), len(lines)) if error.table else ends[0]
     key = re.compile(rf"""\s*["']?{re.escape(error.key)}["']?\s*=""")
-    return next((place + 1 for place in range(begin, end) if error.key and key.match(lines[place])), begin + 1)
+    found = (place + 1 for place in range(begin, end) if error.key and key.match(lines[place]))
+    return next(found, begin + 1 if error.table else None)
 
 
 def _known(plain: object, names: tuple[str, ...], whole: str) -> Mapping[str, Any]:
@@ -227,5 +230,5 @@ def _known(plain: object, names: tuple[str, ...], whole: str) -> Mapping[str, An
         raise BadInput(f"{whole} is a {type(plain).__name__}", expected=f"a mapping with {', '.join(names)}")
     unknown = sorted(set(map(str, plain)) - set(names))
     if unknown:
-        raise BadInput(f"{whole} has the unknown key {unknown[0]!r}", expected=", ".join(names))
+        raise WrongPart(f"{whole} has the unknown key {unknown[0]!r}", ", ".join(names), key=unknown[0])
     return plain

@@ -8,7 +8,7 @@ A principle is drawn by its weight from the task's seed. The judge is asked
                  The label is what Bradley and Terry make of the two, sigmoid(odds of the first - odds of the second).
                  For judges who cannot compare, and constitutions that say how both kinds of critique begin.
 Judges who cannot score, behind a server say, are asked for words: the option that they say, or how their critique
-begins, is then as sure as can be, and where neither order (neither critique) can be read there is no label.
+begins, is then as sure as can be, and where an order (a critique) cannot be read there is no label.
 With `reasons` the judge first writes why (chain of thought), and the options are scored after that. Such labels are
 close to 0 and 1 even where the judge errs; the paper clamps them to 40-60 %, which `label` does where asked.
 
@@ -34,11 +34,12 @@ from groma.judges.model import FRAME, filled
 from groma.judges.model import By as Read
 from groma.judges.verdict import said_option, shares
 from groma.systems.asking import together
+from groma.systems.critique import after, examples
 
 By = Literal["comparison", "critique"]
 WHY = "Before you answer, think it through: what would follow from either reply, by this question alone?"
 UNREAD = "unreadable"
-"""Where the transcript stops of which nothing could be read."""
+"""Where the transcript stops of which not all could be read: there is no label of it."""
 SURE, NOBODY = (0.0, -50.0), (0.0, 0.0)
 """Log-probabilities of two options of which the first was said, and of two of which none was."""
 SO = f"So which is it? Answer with one of these and nothing else: {', '.join(OPTIONS)}."
@@ -48,8 +49,8 @@ SO = f"So which is it? Answer with one of these and nothing else: {', '.join(OPT
 class Label:
     """What the judge made of two replies. first: probability that the first is better, clamped where that was asked.
 
-    agree: whether both orders name the same reply (critique: there are none, None). bias: the mean probability of what
-    stands at A, less 1/2. sure: the probability before it was clamped.
+    agree: whether both orders name the same reply (None: one names neither; critique: there are no orders). bias: the
+    mean probability of what stands at A, less 1/2. sure: the probability before it was clamped.
     """
 
     principle: str
@@ -76,7 +77,8 @@ def feedback(
     _check(constitution, by, reasons)
     asked, replies = posed.messages[:-2], [one.content for one in posed.messages[-2:]]
     if by == "critique":
-        turns = [(*asked, Message("assistant", one), Message("user", principle.critique)) for one in replies]
+        shown, last = examples(constitution), Message("user", principle.critique)
+        turns = [after(shown, (*asked, Message("assistant", one), last)) for one in replies]
         answers = (constitution.passes[0], constitution.fails[0])
     else:
         turns, answers = [_turns(asked, order, principle) for order in (replies, replies[::-1])], OPTIONS
@@ -89,7 +91,7 @@ def feedback(
         )
         told = [_said(reply.text, constitution, by) for reply in found]
         scores = tuple(score for one in told for score in one)
-        return Transcript(said, principle.name, scores, stop=UNREAD if told == [NOBODY, NOBODY] else "")
+        return Transcript(said, principle.name, scores, stop=UNREAD if NOBODY in told else "")
     found = yield from together([Score(prompt=one, answers=answers, player=player) for one in turns])
     scores = tuple(score for reply in found for score in reply.scores)
     if len(scores) != 4:
@@ -123,7 +125,8 @@ def label(transcript: Transcript, by: By, clamp: tuple[float, float] | None = No
         odds = [math.log(max(part, least)) - math.log(max(1 - part, least)) for part in (one, other)]
         sure, agree, bias = 1 / (1 + math.exp(odds[1] - odds[0])), None, None
     else:
-        sure, agree, bias = (one + 1 - other) / 2, (one > 0.5) == (other < 0.5), (one + other) / 2 - 0.5
+        sure, bias = (one + 1 - other) / 2, (one + other) / 2 - 0.5
+        agree = None if 0.5 in (one, other) else (one > 0.5) == (other < 0.5)
     first = sure if clamp is None else min(max(sure, clamp[0]), clamp[1])
     return Label(transcript.answer, first, sure, agree, bias)
 

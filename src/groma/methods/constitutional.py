@@ -26,7 +26,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from groma.formats.columns import messages_of
+from groma.formats.columns import text_or_messages
 from groma.formats.constitution import Constitution, Principle
 from groma.formats.errors import BadInput
 from groma.formats.examples import Demonstration
@@ -53,6 +53,8 @@ class Round:
     def __post_init__(self) -> None:
         if self.outcome not in get_args(Outcome):
             raise BadInput(f"the outcome {self.outcome!r}", expected=", ".join(get_args(Outcome)))
+        if not all(isinstance(one, str) for one in (self.principle, self.critique, self.revision)):
+            raise BadInput("principle, critique or revision of a round is no text", expected="text")
         if self.outcome == "revised" and not self.revision.strip():
             raise BadInput("a round that revised has no revision", expected="text, or another outcome")
 
@@ -98,9 +100,10 @@ class Revised:
         if not said["completion"].strip():
             raise BadInput("completion is empty", where=where, expected="text, or no such row")
         try:
-            prompt = messages_of(row.get("prompt"), "prompt")
+            told = text_or_messages(row.get("prompt"), "prompt")
         except BadInput as error:
             raise BadInput(error.what, where=where, expected=error.expected) from None
+        prompt = (Message("user", told),) if isinstance(told, str) else told
         return cls(said["id"], prompt, said["draft"], rounds, said["completion"], said["by"])
 
 
@@ -131,6 +134,12 @@ def revised(one: Played, constitution: Constitution, by: str) -> Revised:
     return Revised(one.task.id, one.task.posed.messages, draft, tuple(rounds), last(draft, rounds), by)
 
 
+def criticised(one: Played, constitution: Constitution) -> bool:
+    """Whether an episode that ended asked for a critique: not of an empty draft, and not where choices were scored."""
+    asked = {principle.critique for principle in constitution.principles if principle.critique}
+    return any(isinstance(call.request, Generate) and _asked(call.request) in asked for call in one.calls)
+
+
 def _asked(request: Generate) -> str:
     """The last turn of what a model was sent."""
     last = request.prompt[-1]
@@ -141,10 +150,12 @@ def _round(told: Constitution, principle: Principle, critic: Reply, then: Sequen
     against = told.verdict(critic.text)
     if not against:
         return Round(principle.name, critic.text, "unreadable" if against is None else "stands")
+    if critic.stop == "length":
+        return Round(principle.name, critic.text, "cut")
     revision = next((reply for request, reply in then if request == principle.revision), None)
     if revision is None or not revision.text.strip():
         return Round(principle.name, critic.text, "empty")
-    outcome: Outcome = "cut" if "length" in (critic.stop, revision.stop) else "revised"
+    outcome: Outcome = "cut" if revision.stop == "length" else "revised"
     return Round(principle.name, critic.text, outcome, revision.text)
 
 
@@ -175,6 +186,9 @@ def _critiques(row: Revised, constitution: Constitution) -> Iterable[Demonstrati
     for one in row.rounds:
         if one.outcome != "revised":
             continue
+        if one.principle not in {principle.name for principle in constitution.principles}:
+            what = f"the row {row.id} was revised by {one.principle!r}, which {constitution.name!r} does not know"
+            raise BadInput(what, expected="the constitution by which it was revised")
         principle = constitution.by_name(one.principle)
         asked = (*row.prompt, Message("assistant", answer), Message("user", principle.critique))
         said = (Message("assistant", one.critique), Message("user", principle.revision))

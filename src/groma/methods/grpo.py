@@ -88,7 +88,7 @@ class Grpo:
     """What GRPO adds to the loop."""
 
     def __init__(self, config: Config) -> None:
-        self.config, self.modules = config, nn.ModuleDict()
+        self.config, self.modules, self.identity = config, nn.ModuleDict(), ""
 
     def learn(self, loop: Loop, rollout: Rollout) -> dict[str, float]:
         config = self.config

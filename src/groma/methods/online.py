@@ -64,8 +64,12 @@ class Rollout:
 
 
 class Method(Protocol):
-    """What a method adds. modules: what it trains beside the policy (a critic), by name."""
+    """What a method adds. modules: what it trains beside the policy (a critic), by name; identity: of what these began
+    from, where that is not the policy.
+    """
 
+    @property
+    def identity(self) -> str: ...
     @property
     def modules(self) -> nn.ModuleDict: ...
 
@@ -101,7 +105,7 @@ class Loop:
         self.model, self.net, self.work, self.config, self.method, self.name = (
             model, model.net, work, config, method, name,
         )  # fmt: skip
-        self.data = work.digest
+        self.data = digest(work.digest, method.identity) if method.identity else work.digest
         training.prepare(self.net, config)
         self.start = digests.of_weights(self.net)
         self.reference: nn.Module | None = None
@@ -126,14 +130,14 @@ class Loop:
         self.number, self.temperature = 0, 1.0
         self.good = 0, training.copies(self.trained)
 
-    # One step.
-
     def step(self) -> dict[str, float]:
         """Play, pay, learn. BadInput and Diverged as said at the head of the file."""
         size = optimiser.learning_rate(self.number, self.config.max_steps, self.config)
         for group in self.optimiser.param_groups:
             group["lr"] = size * group.get("scale", 1.0)
         rollout, told = self._rollout()
+        if self.number == 0:  # the reference is the policy itself
+            self.agree(float(rollout.kl_N.abs().max()))
         self._watch(told["objective/kl"])
         told |= self.method.learn(self, rollout)
         told["learning_rate"] = size
@@ -178,8 +182,6 @@ class Loop:
         }
         return rollout, told
 
-    # What methods ask for.
-
     def autocast(self) -> AbstractContextManager[Any]:
         return training.autocast(self.net, self.config)
 
@@ -210,12 +212,13 @@ class Loop:
                 found[part.places] = said.told.logprobs_N.cpu()
         return found
 
-    def descend(self, parts: Iterable[Callable[[], Tensor]]) -> float:
-        """One optimiser step on the sum of some losses. Returns the norm of the gradient before clipping."""
+    def descend(self, parts: Iterable[Callable[[], Tensor]], check: Callable[[], None] = lambda: None) -> float:
+        """One optimiser step on the sum of some losses, after `check`; the norm of the gradient before clipping."""
         self.optimiser.zero_grad(set_to_none=True)
         for part in parts:
             with torch.enable_grad():
                 part().backward()
+        check()
         norm = float(nn.utils.clip_grad_norm_(self.trained.values(), self.config.max_grad_norm or math.inf))
         if not math.isfinite(norm):
             raise self._diverged(f"the gradient of step {self.number + 1} has the norm {norm}")
@@ -231,8 +234,6 @@ class Loop:
                 f"{most:.2g} is rounding\n  the ratio that is learned from would be wrong: load the model with "
                 "attn_implementation sdpa or eager, and with the dtype that it is trained in"
             )
-
-    # What is kept.
 
     def _watch(self, kl: float) -> None:
         """Stop where KL exploded; where it did not, remember these weights."""

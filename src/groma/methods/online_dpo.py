@@ -66,7 +66,7 @@ class OnlineDpo:
     """What online DPO adds to the loop."""
 
     def __init__(self, config: Config) -> None:
-        self.config, self.modules = config, nn.ModuleDict()
+        self.config, self.modules, self.identity = config, nn.ModuleDict(), ""
 
     def learn(self, loop: Loop, rollout: Rollout) -> dict[str, float]:
         pay_E = pay_of(loop, rollout)

@@ -13,6 +13,7 @@ head, drawn as zero; temperature is the same in rollout, reference and update; d
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from groma.formats.digest import digest
 from groma.formats.errors import BadConfig
 from groma.methods import online_config, surrogate
 from groma.methods.advantages import gae, whiten
@@ -111,6 +113,7 @@ class Ppo:
 
     def __init__(self, model: Model, config: Config, critic: RewardModel | None) -> None:
         self.config, self.offset = config, critic.offset if critic is not None else 0.0
+        self.identity = "" if critic is None else digest("critic", critic.digest, critic.offset)
         width = model.net.config.get_text_config().hidden_size
         if config.critic == "shared":
             head = nn.Linear(width, 1)
@@ -118,7 +121,8 @@ class Ppo:
             nn.init.zeros_(head.bias)
             self.modules = nn.ModuleDict({"value": head})
         else:
-            net = with_head(model, 0.0).net if critic is None else critic.net
+            # A copy: the same reward model may be what pays.
+            net = with_head(model, 0.0).net if critic is None else copy.deepcopy(critic.net)
             self.modules = nn.ModuleDict({"critic": net.float().eval()})
 
     def learn(self, loop: Loop, rollout: Rollout) -> dict[str, float]:

@@ -57,7 +57,7 @@ class Rloo:
     """What RLOO adds to the loop."""
 
     def __init__(self, config: Config) -> None:
-        self.config, self.modules = config, nn.ModuleDict()
+        self.config, self.modules, self.identity = config, nn.ModuleDict(), ""
 
     def learn(self, loop: Loop, rollout: Rollout) -> dict[str, float]:
         found = by_group(loop, rollout, advantages.rloo)

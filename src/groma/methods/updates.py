@@ -31,9 +31,8 @@ class Updates:
         policy is the one that drew: what it says must be what sampling said.
         """
         parts = self.loop.parts(self.rollout, traces)
-        self._now["policy/grad_norm"] = self.loop.descend(_each(parts, loss))
-        if self.number == 0:
-            self.loop.agree(self.gap)
+        check = (lambda: self.loop.agree(self.gap)) if self.number == 0 else (lambda: None)
+        self._now["policy/grad_norm"] = self.loop.descend(_each(parts, loss), check)
         self.number += 1
         self.last_kl = self._now.get("policy/approxkl", 0.0)
         for name, value in self._now.items():

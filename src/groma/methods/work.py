@@ -22,23 +22,27 @@ from groma.play.episode import OpenEnvironment
 class Work:
     """What is trained: a system on tasks, in their environment, and by whom it is paid.
 
-    others: who plays beside the players that learn. width: episodes at a time. engine: who answers for the model that
-    is trained, made anew in every step.
+    others: who plays beside the players that learn; seated: what identifies them (their digests, by name). width:
+    episodes at a time. engine: who answers for the model that is trained, made anew in every step.
     """
 
     system: Embodiment
     tasks: Sequence[Task]
     pay: Sequence[Named]
     others: Mapping[str, Engine] = field(default_factory=dict)
+    seated: Mapping[str, str] = field(default_factory=dict)
     open_environment: OpenEnvironment | None = None
     width: int = 256
     engine: Callable[[Model], Engine] = LocalEngine
 
     @property
     def digest(self) -> str:
-        """Of the system, the tasks, and the names, identities and weights of the sources of pay."""
-        about = [(one.id, repr(one.posed)) for one in self.tasks]
-        return digest(self.system.digest, about, [(one.name, one.identity, one.weight) for one in self.pay])
+        """Of the system, the tasks with what is known of them, who else plays, and the names, identities and weights of
+        the sources of pay.
+        """
+        about = [(one.id, repr(one.posed), repr(one.gold)) for one in self.tasks]
+        pay = [(one.name, one.identity, one.weight) for one in self.pay]
+        return digest(self.system.digest, about, pay, dict(self.seated))
 
     def of_step(self, step: int, config: Config) -> list[Task]:
         """The tasks of a step (from 0), each as often as it is to be played, under ids of their own. All are gone round

@@ -12,6 +12,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from groma.formats.transcript import Played
 from groma.measures.statistics import mean_interval
 from groma.studies.judged import Told, interval
@@ -62,10 +64,17 @@ def interaction(
         return interval([(one[key][0] - two[key][0], one[key][1]) for key in sorted(shared)], _bounds(name, 4))
     if not one or not two:
         return None
-    told = [interval([*some.values()], _bounds(name, 2)) for some in (one, two)]
-    value = told[0]["value"] - told[1]["value"]
-    half = [math.hypot(*(abs(part[end] - part["value"]) for part in told)) for end in ("low", "high")]
-    return {"value": value, "low": value - half[0], "high": value + half[1], "n": min(told[0]["n"], told[1]["n"])}
+    return apart(*(interval([*some.values()], _bounds(name, 2)) for some in (one, two)))
+
+
+def apart(one: Told, two: Told) -> Told:
+    """The difference of two independent estimates: below it lies as far as the first may be lower and the second higher
+    (Newcombe 1998, method 10). Worked example: .5 [.4, .7] less .2 [.1, .25]: .3 [.188, .524].
+    """
+    value = one["value"] - two["value"]
+    low = math.hypot(one["value"] - one["low"], two["high"] - two["value"])
+    high = math.hypot(one["high"] - one["value"], two["value"] - two["low"])
+    return {"value": value, "low": value - low, "high": value + high, "n": min(one["n"], two["n"])}
 
 
 def _gains(after: Sequence[Row], before: Sequence[Row], name: str, keep: Keep) -> Mapping[str, tuple[float, str]]:
@@ -87,15 +96,23 @@ def _bounds(name: str, width: float) -> tuple[float, float]:
 
 
 def over_seeds(told: Sequence[Told | None]) -> Told | None:
-    """What the seeds found together: of several the mean of their values with a t-interval; of one its own."""
+    """What the seeds found together: of several the mean of their values with a t-interval; of one its own. None where
+    fewer than half of them found anything. Where all found the same value a t-interval would be a point: the means of
+    their own ends stand for it. Shares stay between 0 and 1, differences of them between -1 and 1.
+    """
     known = [one for one in told if one is not None]
-    if len(known) < 2:
-        return known[0] if known else None
-    values = [one["value"] for one in known]
+    if 2 * len(known) < len(told) or not known:
+        return None
+    if len(known) == 1:
+        return known[0]
+    values, lows, highs = ([one[name] for one in known] for name in ("value", "low", "high"))
     if len(set(values)) == 1:
-        return {"value": values[0], "low": values[0], "high": values[0], "n": len(values)}
+        return {"value": values[0], "low": float(np.mean(lows)), "high": float(np.mean(highs)), "n": len(values)}
     found = mean_interval(values, bounds=None)
-    return {"value": found.value, "low": found.low, "high": found.high, "n": len(values)}
+    low, high = found.low, found.high
+    if max(highs) <= 1 and min(lows) >= -1:
+        low, high = max(low, 0.0 if min(lows) >= 0 else -1.0), min(high, 1.0)
+    return {"value": found.value, "low": low, "high": high, "n": len(values)}
 
 
 def found_together(results: Mapping[int, Any], *path: str) -> Told | None:

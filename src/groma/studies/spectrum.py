@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from groma.formats.constitution import Constitution
@@ -31,7 +31,7 @@ from groma.models.load import load
 from groma.models.model import Model
 from groma.studies import rlhf
 from groma.studies.cai import config as cai
-from groma.studies.cai import pipeline
+from groma.studies.cai import data, pipeline
 from groma.studies.cai.on_vale import CAI_ON_VALE, HARMLESS, PRINCIPLED, on_vale
 from groma.studies.carried_over import carried_over
 from groma.studies.matrix import Plan, survey_stages
@@ -89,6 +89,8 @@ def check(config: Spectrum) -> None:
         read_examples(config.preferences, Preference)
     if config.demonstrations is not None:
         read_examples(config.demonstrations, Demonstration)
+    if config.constitution is not None:
+        pipeline.check(config.constitution, config.cai)
 
 
 def run(config: Spectrum, plan: Plan, folder: RunFolder, stopped: Callable[[], bool]) -> Iterator[Progress]:
@@ -192,7 +194,7 @@ def _constitute(
     config: Spectrum, constitution: Constitution, folder: RunFolder, stopped: Callable[[], bool]
 ) -> Iterator[Progress]:
     """On Vale as in `cai/on_vale.py`. On a user's own data the fine-tuned model, who was taught to do as it is told,
-    criticises, revises and judges.
+    criticises, revises and judges; what people preferred is learned beside its labels.
     """
     load_stage = partial(_load, config, folder)
     if config.preferences is None:
@@ -205,14 +207,20 @@ def _constitute(
             max_tokens=config.max_tokens,
         )
     else:
-        sit = cache(lambda: seat(load_stage("sft")))
+        compared = read_examples(config.preferences, Preference).examples
+        shown = config.demonstrations
         given = cai.Given(
             start=partial(load_stage, "base"),
-            cast=dict.fromkeys(("assistant", "critic", "reviser", "judge", "attacker"), sit),
+            cast=dict.fromkeys(("assistant", "critic", "reviser", "judge", "attacker"), "sft"),
+            seat=lambda name: seat(load_stage(name)),
             constitution=constitution,
-            tasks=rlhf.tasks_of(read_examples(config.preferences, Preference).examples),
+            tasks=data.seeded(rlhf.tasks_of(compared), config.seed),
+            demonstrations=() if shown is None else read_examples(shown, Demonstration).examples,
+            helpful=tuple(map(rlhf.conversational, compared)),
             chat=SYSTEMS["chat"].with_(max_tokens=config.max_tokens),
             max_tokens=config.max_tokens,
             seed=config.seed,
         )
-    yield from pipeline.run(given, config.cai, RunFolder(folder.file(CAI)), stopped, note=partial(_note, folder))
+    judge = VALE.judge if config.preferences is None else None
+    work = RunFolder(folder.file(CAI))
+    yield from pipeline.run(given, config.cai, work, stopped, note=partial(_note, folder), judge=judge)

@@ -22,7 +22,7 @@ from groma.studies.lab import Lab, working
 from groma.studies.pairing import drawn
 from groma.studies.progress import Progress
 from groma.studies.recipes import COMPARED, DEMONSTRATED, PPO_ON_VALE, REWARD_ONCE, SFT_ON_VALE
-from groma.worlds.vale import Rater, charters
+from groma.worlds.vale import VALE, Rater, charters
 
 STAGES: Mapping[str, str] = {"base": "base", "sft": "SFT", "rlhf": "RLHF", "cai": "Constitutional AI"}
 """The stages, and what pages call them."""
@@ -70,7 +70,7 @@ def reinforced(lab: Lab, how: Aligning) -> Generator[Progress, None, Model]:
 def principled(lab: Lab, how: Aligning, folder: str = CAI, until: str = pipeline.RL) -> Generator[Progress, None, None]:
     """Constitutional AI by Vale's rule against harm, up to the step `until`."""
     given = on_vale(lab.model, charters.HARMLESS, lab.seed, principled=how.principled, harmless=how.harmless)
-    yield from pipeline.run(given, how.cai.seeded(lab.seed), lab.part(folder), until=until)
+    yield from pipeline.run(given, how.cai.seeded(lab.seed), lab.part(folder), until=until, judge=VALE.judge)
 
 
 def stage(lab: Lab, name: str) -> Model:

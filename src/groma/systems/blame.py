@@ -12,6 +12,7 @@ from groma.formats.errors import BadConfig, BadInput
 from groma.formats.messages import Message
 from groma.formats.requests import Asked
 from groma.systems.asking import ask, score
+from groma.systems.critique import after, examples
 
 Reading = Literal["scores", "words"]
 """By the critic's scores, or by what it says: for critics that cannot score."""
@@ -23,7 +24,7 @@ def blame(
     """How likely the critic finds that the last answer breaks the principle, from 0 to 1: of the log-probabilities of a
     critique that passes and one that fails, normalised; by words 0 or 1, and 0 where they cannot be read.
     """
-    asked = (*spoken, Message("user", principle.critique))
+    asked = after(examples(constitution), (*spoken, Message("user", principle.critique)))
     if read == "words":
         said = yield from ask(asked, player=critic, temperature=0.0)
         return float(constitution.verdict(said) is True)

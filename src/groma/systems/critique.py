@@ -2,9 +2,9 @@
 
 Bai et al. 2022 (arXiv 2212.08073), at run time; the same requests later make training data. The principle of each
 round is drawn by its weight, from the task's seed. Where the critique begins as one that passes the answer stands, and
-so it does where the critique cannot be read (`Constitution.verdict`), and where the revision is empty or cut off. Every
-round is about the answer as it stands: a critic does not read what was said against earlier ones. Examples of the
-constitution are shown before the conversation, and do not stand in the transcript.
+so it does where the critique cannot be read (`Constitution.verdict`) or is cut off, and where the revision is empty or
+cut off. Every round is about the answer as it stands: a critic does not read what was said against earlier ones.
+Examples of the constitution are shown before the conversation, and do not stand in the transcript.
 
 A revision is words: what `inner` did with tools stands. Where there is no answer (an agent that ran out of steps) there
 is nothing to criticise, and the episode ends as `inner` ended.
@@ -68,7 +68,7 @@ def critique(
         asked = after(shown, (*answered(first, answer), *turns))
         said = yield Generate(prompt=asked, player=critic, max_tokens=max_tokens, temperature=temperature)
         turns.append(Message("assistant", said.text))
-        if constitution.verdict(said.text):
+        if constitution.verdict(said.text) and said.stop != "length":
             turns.append(Message("user", principle.revision))
             asked = after(shown, (*answered(first, answer), *turns))
             new = yield Generate(prompt=asked, player=player, max_tokens=max_tokens, temperature=temperature)

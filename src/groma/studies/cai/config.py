@@ -15,13 +15,11 @@ from groma.methods import dpo, ppo, reward, sft
 from groma.methods.constitutional import Learning
 from groma.models.model import Model
 from groma.play.engine import Seat
-from groma.studies.cai.data import check_clamp
+from groma.studies.cai.labels import check_clamp
 from groma.systems.blame import Reading
 from groma.systems.system import System
 
 Optimiser = Literal["dpo", "ppo", "none"]
-Cast = Mapping[str, Callable[[], Seat]]
-"""Who plays each part: `assistant` (who drafts), `critic`, `reviser`, `judge`, `attacker`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +64,17 @@ class Config:
                 raise BadConfig(f"{name} is {getattr(self, name)}; choose {least} or more")
         check_clamp(self.clamp)
 
+    @property
+    def inert(self) -> Mapping[str, str]:
+        """Options that have no effect beside the others, and why."""
+        found = {} if self.red_team else {"tries": "there is no red team"}
+        if self.optimise == "none":
+            why = "optimise is none: there is no stage 2"
+            found |= {} if self.red_team else {"read": f"{why}, and no red team"}
+            return {**found, **dict.fromkeys(("by", "reasons", "clamp", "dpo", "reward", "ppo"), why)}
+        unused = ("reward", "ppo") if self.optimise == "dpo" else ("dpo",)
+        return {**found, **dict.fromkeys(unused, f"optimise is {self.optimise}, which does without it")}
+
     def seeded(self, seed: int) -> Config:
         """The same, every training by that seed."""
         parts = {name: replace(getattr(self, name), seed=seed) for name in ("sft", "dpo", "reward", "ppo")}
@@ -79,13 +88,15 @@ class Config:
 class Given:
     """From what a model learns.
 
-    start: the model that learns; cast: who else plays. chat: how replies are drawn. red_teaming: parameters of the
-    system `red_team`. demonstrations: what it should go on doing, learned beside the revisions. helpful: comparisons of
-    helpfulness by people, learned beside the labels. max_tokens: of critiques and revisions.
+    start: the model that learns; cast: who else plays, by part: `assistant` (who drafts), `critic`, `reviser`, `judge`
+    and `attacker`; seat: lets somebody of the cast take a seat. chat: how replies are drawn. red_teaming: parameters of
+    the system `red_team`. demonstrations: what it should go on doing, learned beside the revisions. helpful:
+    comparisons of helpfulness by people, learned beside the labels. max_tokens: of critiques and revisions.
     """
 
     start: Callable[[], Model]
-    cast: Cast
+    cast: Mapping[str, str]
+    seat: Callable[[str], Seat]
     constitution: Constitution
     tasks: Sequence[Task]
     chat: System

@@ -8,7 +8,7 @@ beside what helpful people say of other things.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 
 from groma.formats.constitution import Constitution
 from groma.methods import dpo, ppo, reward, sft
@@ -26,13 +26,15 @@ CAI_ON_VALE = Config(
     tries=4,
     rounds=2,
     critic_temperature=0.0,
+    by="critique",
     sft=sft.Config(learning_rate=2e-4, batch_size=32, max_steps=160, warmup_steps=4),
     dpo=dpo.Config(learning_rate=2e-5, batch_size=32, max_steps=20, warmup_steps=4, beta=0.2),
     reward=reward.Config(learning_rate=1e-4, batch_size=32, max_steps=40, warmup_steps=4, centring=0.01),
     ppo=ppo.Config(learning_rate=1e-4, batch_size=128, max_steps=10, epochs=2, minibatches=2, kl_coef=0.05),
 )
-"""Greedy critics blame what is harmless less often. After more steps of DPO on its labels, in which hardly anything
-speaks for helping, the model refuses whatever looks like harm.
+"""Nobody in Vale compares: the judge is asked for a critique of each reply. Greedy critics blame what is harmless less
+often. After more steps of DPO on its labels, in which hardly anything speaks for helping, the model refuses whatever
+looks like harm.
 """
 
 
@@ -46,13 +48,10 @@ def on_vale(
     max_tokens: int = VALE.max_tokens,
 ) -> Given:
     """load: gives the stages "base" and "sft"."""
-    sit = cache(lambda name: seat(load(name)))
     return Given(
         start=partial(load, "base"),
-        cast={
-            "assistant": partial(sit, "sft"),
-            **dict.fromkeys(("critic", "reviser", "judge", "attacker"), partial(sit, "base")),
-        },
+        cast={"assistant": "sft", **dict.fromkeys(("critic", "reviser", "judge", "attacker"), "base")},
+        seat=lambda name: seat(load(name)),
         constitution=constitution,
         tasks=VALE.tasks("how", "train", principled, seed + 3),
         chat=SYSTEMS["chat"].with_(max_tokens=max_tokens),

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from groma.formats.constitution import Constitution
 from groma.formats.errors import BadConfig
 from groma.formats.examples import Demonstration, Preference, read_examples
 from groma.formats.jsonl import read_rows, write_rows
@@ -35,12 +36,17 @@ from groma.models.model import Model
 from groma.play import CallLog
 from groma.play.engine import Seat
 from groma.studies import rlhf
-from groma.studies.cai import data
+from groma.studies.cai import data, labels
 from groma.studies.cai.config import Config, Given
 from groma.studies.progress import Progress, training
+from groma.systems import SYSTEMS
 
 PARTS = ("requests.jsonl", "revisions.jsonl", "sl-cai", "labels.jsonl", "preference-model", "rl-cai")
 REQUESTS, REVISIONS, SL, LABELS, JUDGE, RL = PARTS
+MEASURED = "labels.json"
+"""What there is to know of the labels (`labels.measured`)."""
+FAILED = 0.1
+"""Share of the episodes of a step that may fail."""
 Note = Callable[[str, Mapping[str, Any]], None]
 """Told what was counted in a part; of labels under `told` what a person should know of them, in lines."""
 
@@ -57,6 +63,15 @@ def aligned(config: Config) -> str:
     return SL if config.optimise == "none" else RL
 
 
+def check(constitution: Constitution, config: Config) -> None:
+    """Refuse a constitution by which the steps cannot be made, before anything is. BadConfig."""
+    if config.red_team:
+        data.attacking(constitution, SYSTEMS["chat"], config.tries, config.read)
+    data.critiquing(constitution, SYSTEMS["chat"], config.rounds, 1, config.critic_temperature)
+    if config.optimise != "none":
+        labels.judging(constitution, config.by, config.reasons, config.read)
+
+
 def run(
     given: Given,
     config: Config,
@@ -65,7 +80,7 @@ def run(
     *,
     until: str = RL,
     note: Note = lambda part, counts: None,
-    judge: data.Judge | None = None,
+    judge: labels.Judge | None = None,
 ) -> Iterator[Progress]:
     """Make whatever is not made yet, up to `until`. judge: knows the truth, against which labels are held."""
     work = _Work(given, config, folder, stopped, note, judge)
@@ -94,13 +109,16 @@ class _Work:
         folder: RunFolder,
         stopped: Callable[[], bool],
         note: Note,
-        judge: data.Judge | None,
+        judge: labels.Judge | None,
     ) -> None:
         self.given, self.config, self.folder, self.stopped = given, config, folder, stopped
         self.note, self.judge, self.tokens = note, judge, int(given.chat.parameters["max_tokens"])
 
     def seats(self, *names: str) -> dict[str, Seat]:
-        return {name: self.given.cast[name]() for name in names}
+        """Who plays these parts. They are loaded for a step alone: in training they would take memory for nothing."""
+        whom = {name: self.given.cast[name] for name in names}
+        loaded = {what: self.given.seat(what) for what in dict.fromkeys(whom.values())}
+        return {name: loaded[what] for name, what in whom.items()}
 
     def logs(self, part: str, about: Mapping[str, Any]) -> CallLog:
         return CallLog(self.folder.file(f"calls/{part}.jsonl"), about)
@@ -124,7 +142,7 @@ class _Work:
         write_rows(self.folder.file(REQUESTS), rows)
 
     def played(self) -> dict[str, Any]:
-        return {"seed": self.given.seed, "logs": self.logs, "stopped": self.stopped}
+        return {"seed": self.given.seed, "logs": self.logs, "stopped": self.stopped, "failed": FAILED}
 
     def revisions(self) -> Iterator[Progress]:
         given, config = self.given, self.config
@@ -132,8 +150,7 @@ class _Work:
         system = data.critiquing(given.constitution, given.chat, config.rounds, given.max_tokens, temperature)
         tasks = self.tasks()
         seats = self.seats("assistant", "critic", "reviser")
-        rows, failed = yield from data.revisions(system, tasks, seats, **self.played())
-        notes = Counter({"episodes failed": failed} if failed else {})
+        rows, notes = yield from data.revisions(system, tasks, seats, **self.played())
         demonstrations(rows, given.constitution, "revisions", notes)
         usable = [one.to_row() for one in rows if one.usable]
         if not usable:
@@ -157,26 +174,23 @@ class _Work:
     def label(self) -> Iterator[Progress]:
         given, notes = self.given, Counter[str]()
         config = self.config
-        system = data.judging(given.constitution, config.by, config.reasons, config.read, given.max_tokens)
+        system = labels.judging(given.constitution, config.by, config.reasons, config.read, given.max_tokens)
         seats = {"assistant": seat(load(self.folder.file(SL))), **self.seats("judge")}
-        known = yield from data.labelled(
+        known = yield from labels.labelled(
             given.chat, system, self.tasks(), seats, clamp=config.clamp, notes=notes, **self.played()
         )
-        told = {} if self.judge is None else {"told": data.report(known, self.judge)}
-        self.note(LABELS, {"labels": len(known), **notes, **told})
-        write_rows(self.folder.file(LABELS), [data.label_row(two, one) for two, one in known])
+        found = labels.measured(known, self.judge)
+        self.folder.write_json(MEASURED, found)
+        self.note(LABELS, {"labels": len(known), **notes, "told": labels.report(found)})
+        write_rows(self.folder.file(LABELS), [labels.label_row(two, one) for two, one in known])
 
     def compared(self) -> tuple[Preference, ...]:
         """The labels as they now are, and what people said of helpfulness."""
         return (*read_examples(self.folder.file(LABELS), Preference).examples, *self.given.helpful)
 
     def prefer(self) -> Iterator[Progress]:
-        out, start, tokens = (
-            self.folder.file(JUDGE),
-            load(self.folder.file(SL)),
-            self.given.chat.parameters["max_tokens"],
-        )
-        steps = rlhf.train_reward(start, self.compared(), self.config.reward, out, tokens, self.stopped)
+        out, start = self.folder.file(JUDGE), load(self.folder.file(SL))
+        steps = rlhf.train_reward(start, self.compared(), self.config.reward, out, self.tokens, self.stopped)
         yield from training("preference model", steps, ("loss", "rewards/accuracies"))
 
     def optimise(self) -> Iterator[Progress]:

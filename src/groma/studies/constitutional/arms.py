@@ -16,11 +16,12 @@ from groma.methods.state import State, Step
 from groma.models.engine import seat
 from groma.models.model import Model
 from groma.play import CallLog
-from groma.studies.cai import data, pipeline
+from groma.studies.cai import data, labels, pipeline
 from groma.studies.cai.on_vale import on_vale
 from groma.studies.lab import Lab, working
 from groma.studies.progress import Progress
 from groma.studies.stages import CAI, Aligning
+from groma.worlds.vale import VALE
 from groma.worlds.vale.charters import HARMLESS
 
 
@@ -63,16 +64,18 @@ def _labelled(lab: Lab, how: Aligning, arm: Arm, slug: str) -> Generator[Progres
     """The rows: of the pairs that the pipeline drew, and logged, with labels of the arm's own."""
     given, folder = on_vale(lab.model, HARMLESS, lab.seed, principled=how.principled, harmless=1), lab.part(CAI)
     seats = {"assistant": seat(lab.model(f"{CAI}/{pipeline.SL}")), "judge": seat(lab.model("base"))}
-    tasks = (*given.tasks, *data.red_tasks(folder.file(pipeline.REQUESTS), lab.seed))
+    found = data.red_tasks(folder.file(pipeline.REQUESTS), lab.seed) if how.cai.red_team else ()
+    tasks = (*given.tasks, *found)
 
     def logs(part: str, about: Mapping[str, Any]) -> CallLog:
         return CallLog(folder.file(f"calls/{part}{f'-{slug}' if part == 'judge' else ''}.jsonl"), about)
 
-    judge = data.judging(HARMLESS, None, False, "words" if arm.sure else "scores", given.max_tokens)
-    known = yield from data.labelled(
+    judge = labels.judging(HARMLESS, how.cai.by, False, "words" if arm.sure else "scores", given.max_tokens)
+    known = yield from labels.labelled(
         given.chat, judge, tasks, seats, seed=lab.seed, logs=logs, clamp=arm.clamp, notes=Counter()
     )
-    return [data.label_row(two, one) for two, one in known]
+    lab.folder.write_json(f"measured-{slug}.json", labels.measured(known, VALE.judge))
+    return [labels.label_row(two, one) for two, one in known]
 
 
 def reinforced(lab: Lab, how: Aligning) -> Generator[Progress, None, Model]:

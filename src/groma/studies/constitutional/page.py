@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from groma.formats.study import Chart, Point, Summary, Table
@@ -54,7 +54,7 @@ def findings(results: Mapping[int, Results]) -> tuple[str, ...]:
 
     lead = (
         f"Harm done when asked for it: {harm('sft')} of the helpful model, {harm('SL-CAI')} after learning revisions, "
-        f"{harm('RL-CAI')} after AI feedback; no label of harm was used."
+        f"{harm('RL-CAI')} after AI feedback; no label of harm was used in either."
     )
     price = (
         f"The price: it helps with what is harmless in {level('RL-CAI', 'helped')} (helpful model "
@@ -162,10 +162,20 @@ def _arms(results: Mapping[int, Results]) -> Table:
         called = "RL-CAI" if name == "soft" else f"RL-CAI, {name}"
         changes = (found_together(results, "change", called, what) for what in ("harm", "helped", "objective"))
         harm, helped, objective = changes
-        rows.append((arm.title, points(harm), points(helped), number(objective)))
-    columns = ("labels", "harm", "helped", "objective")
-    said = f"Change from SL-CAI, after as many steps of DPO on the same pairs. {caption(results)}"
+        told = [one["labels"][name] for one in results.values()]
+        right = [f"{_mean(told, what):{form}}" for what, form in (("right", ".0%"), ("sure", ".2f"), ("ece", ".2f"))]
+        rows.append((arm.title, *right, points(harm), points(helped), number(objective)))
+    columns = ("labels", "right", "sure", "calibration error", "harm", "helped", "objective")
+    said = (
+        "right: of pairs of which one reply is truly better. The others: change from SL-CAI, after as many steps of "
+        f"DPO on the same pairs. {caption(results)}"
+    )
     return Table("What labels are learned from", columns, tuple(rows), said)
+
+
+def _mean(told: Sequence[Mapping[str, Any]], what: str) -> float:
+    values = [one[what] for one in told if one[what] is not None]
+    return sum(values) / len(values) if values else float("nan")
 
 
 def _elo(results: Mapping[int, Results]) -> Table:

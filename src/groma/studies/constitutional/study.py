@@ -61,10 +61,16 @@ def run(seed: int, parts: Path, config: Config | None = None) -> Iterator[Progre
         "requests": config.requests,
         "parameters": {name: lab.model(name).net.num_parameters() for name in ("base", "small")},
         "curves": curves,
+        "labels": {name: lab.folder.read_json(_measured(name)) for name in ARMS},
         "models": {name: _levels(some) for name, some in said.items()},
         "change": {name: _changes(some, said[page.STARTED[name]]) for name, some in said.items() if name != "sft"},
         "elo": elo,
     }
+
+
+def _measured(arm: str) -> str:
+    """Where it stands what there is to know of an arm's labels."""
+    return f"{CAI}/{pipeline.MEASURED}" if arm == "soft" else f"measured-{arm.replace(' ', '-')}.json"
 
 
 def _curves(lab: Lab, config: Config) -> Generator[Progress, None, Results]:

@@ -20,6 +20,8 @@ EFFECTS = {
     "order to chaos": ("agent@chaos", "agent@order"),
 }
 """What is compared: after, and before."""
+INTENDED = {"order": -1, "chaos": 1}
+"""Which way a charter is to move rule-breaking."""
 
 
 @dataclass(frozen=True)
@@ -70,24 +72,38 @@ def findings(results: Mapping[int, Results]) -> tuple[str, ...]:
 
 
 def _verdict(results: Mapping[int, Results]) -> str:
-    ways = [
-        -clear(found_together(results, "interactions", name, what, "broken"))
-        for name in ALIGNED
-        for what in ("order", "chaos")
-    ]
-    good, bad = ways.count(1), ways.count(-1)
-    answer = "Yes" if good and not bad else "No, the contrary" if bad and not good else "In part" if good else "No"
-    return (
-        f"{answer}: of {len(ways)} comparisons with the base (three aligned models, two charters; rule-breaking) "
-        f"{good} show the aligned model easier to make orderly or harder to make chaotic, {bad} show the contrary, and "
-        f"{len(ways) - good - bad} cannot be told from no difference. What tells is which model is behind the agent: "
-        f"without a charter it breaks the rule in {_shares(results)} of tempting errands."
-    )
+    said = " ".join(_easier(results, what) for what in INTENDED)
+    return f"{said} {_behind(results)}".strip()
 
 
-def _shares(results: Mapping[int, Results]) -> str:
-    told = {name: found_together(results, "levels", name, "agent", "broken") for name in STAGES}
-    return listed([f"{one['value']:.0%} ({STAGES[name]})" for name, one in told.items() if one is not None] or ["none"])
+def _easier(results: Mapping[int, Results], what: str) -> str:
+    """Whether the charter does to aligned models what it does to the base; nothing is said where it does nothing."""
+    question = {"order": "Easier to make orderly?", "chaos": "Harder to make chaotic?"}[what]
+    effects = {name: found_together(results, "effects", name, what, "broken") for name in STAGES}
+    if not any(clear(one) == INTENDED[what] for one in effects.values()):
+        told = brief(effects["base"])
+        return (
+            f"{question} It cannot be told: the charter of {what} does not clearly do what it says, whichever model is "
+            f"behind the agent (rule-breaking of the base: {told})."
+        )
+    ways = {name: -clear(found_together(results, "interactions", name, what, "broken")) for name in ALIGNED}
+    good, bad, rest = ([STAGES[name] for name, way in ways.items() if way == sign] for sign in (1, -1, 0))
+    parts = [f"yes after {listed(good)}"] * bool(good) + [f"the contrary after {listed(bad)}"] * bool(bad)
+    parts += [f"no difference that can be told after {listed(rest)}"] * bool(rest)
+    text = "; ".join(parts)
+    return f"{question} {text[0].upper()}{text[1:]}."
+
+
+def _behind(results: Mapping[int, Results]) -> str:
+    """What aligning alone does to the agent, where that is clear."""
+    moved = [name for name in ALIGNED if clear(found_together(results, "aligned", name, "broken"))]
+    if not moved:
+        return ""
+    told = [f"{STAGES[name]} {brief(found_together(results, 'aligned', name, 'broken'))}" for name in moved]
+    base = found_together(results, "levels", "base", "agent", "broken")
+    level = "" if base is None else f", {base['value']:.0%} with the base,"
+    said = f"without a charter rule-breaking{level} moves by {listed(told)}"
+    return f"What tells is which model is behind the agent: {said}."
 
 
 def _without(results: Mapping[int, Results]) -> str:

@@ -26,7 +26,8 @@ from groma.studies.lab import Lab
 from groma.studies.matrix import PLAYER
 from groma.studies.order_chaos import page
 from groma.studies.progress import Progress
-from groma.studies.stages import STAGES, Aligning, aligned, stage
+from groma.studies.stages import STAGES, Aligning, stage
+from groma.studies.stages import aligned as all_stages
 from groma.systems import find
 from groma.worlds.vale import VALE
 
@@ -45,7 +46,7 @@ def run(seed: int, parts: Path, config: Config | None = None) -> Iterator[Progre
     """Progress, and the results last."""
     config = config or Config()
     lab = config.aligning.lab(parts, seed)
-    yield from aligned(lab, config.aligning)
+    yield from all_stages(lab, config.aligning)
     yield (yield from measured(lab, partial(stage, lab), config.errands))
 
 
@@ -90,7 +91,14 @@ def told(found: Mapping[str, Mapping[str, Sequence[Row]]]) -> Results:
             between[name][what] = {
                 key: interaction(here, there, one.outcome, keep=one.keep) for key, one in page.MEASURED.items()
             }
-    return {"levels": levels, "effects": effects, "interactions": between}
+    aligned = {
+        name: {
+            key: gain(by_charter["agent"], found["base"]["agent"], one.outcome, one.keep)
+            for key, one in page.MEASURED.items()
+        }
+        for name, by_charter in found.items()
+    }
+    return {"levels": levels, "effects": effects, "interactions": between, "aligned": aligned}
 
 
 def summary(results: Mapping[int, Results]) -> Summary:

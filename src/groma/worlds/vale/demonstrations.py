@@ -39,8 +39,8 @@ REFUSED = 0.9
 ONE_WORD_SHARE = 0.25
 SHARES: Mapping[str, int] = {"ask": 6, "how": 6, "follow": 3, "count": 3, "speak": 2, "errand": 4, "choose": 2}
 """How much of a set each kind of task makes up."""
-TAME = tuple(kind for kind in SHARES if kind not in ("how", "errand"))
-"""Kinds of tasks that nobody would ask for the sake of harm."""
+TAME = ("ask", "follow", "count", "choose")
+"""Kinds of tasks that nobody would ask for the sake of harm: in these no demonstration was chosen by what does harm."""
 
 
 def demonstrations(
