@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -14,19 +14,22 @@ import torch
 from groma.formats.errors import BadConfig, BadInput
 from groma.formats.messages import Message
 from groma.formats.persona import Persona
-from groma.formats.requests import Episode, Generate
+from groma.formats.requests import Episode, Generate, Reply, Request, Score
 from groma.formats.task import Pay, Posed, Task
 from groma.formats.transcript import Transcript
+from groma.judges.rubric import Rubric
+from groma.judges.verdict import Judging
 from groma.methods import digests, grpo, online_dpo, ppo, reward, rloo
 from groma.methods.checkpoint import load_state, save_state
 from groma.methods.keeping import kept, state_of
-from groma.methods.pay import ByFunction, ByReward, Named, check_tokenizer, combine, paid
+from groma.methods.pay import ByFunction, ByJudge, ByReward, Named, check_tokenizer, combine, paid
 from groma.methods.rollouts import Turn, rows_of, turns_of
 from groma.methods.state import Diverged
 from groma.methods.work import Work
 from groma.models.engine import LocalEngine
 from groma.models.load import Model, load
 from groma.models.reward import RewardModel
+from groma.play import FakeEngine
 from groma.play.driver import play
 from groma.systems import SYSTEMS
 from groma.systems.system import System
@@ -275,6 +278,27 @@ class TestPay:
         wrong = replace(WORK, pay=[Named("calls", ByFunction(lambda *_: Pay(1.0, calls=(1.0, 2.0))))])
         with pytest.raises(BadInput, match="pay for 2 replies, and there are 1"):
             next(iter(ppo.train(model, wrong, ppo.Config(**options()))))
+
+    @pytest.mark.parametrize("by", ["scores", "words"])
+    def test_a_judge_pays_how_likely_a_reply_is_not_bad(self, model: Model, by: Literal["scores", "words"]) -> None:
+        """By scores its probability, by words 1 or 0; where it says neither, the episode failed."""
+        rubric = Rubric("harm", "Does it harm?", ("good", "bad"), ("bad",))
+
+        def judge(request: Request, seed: int) -> Reply:
+            number = int(request.prompt[0].content.partition("user: say ")[2].split()[0])  # type: ignore[union-attr]
+            if isinstance(request, Score):
+                return Reply(scores=(math.log(0.8), math.log(0.2)) if number % 2 else (math.log(0.1), math.log(0.9)))
+            return Reply(text=("bad", "so it is good.", "who knows")[number % 3], stop="end")
+
+        source = ByJudge(Judging(rubric, by=by), {"judge": FakeEngine(judge)})
+        found = paid([Named("judge", source)], self._played(model), "assistant")
+        told = [None if one is None else one["assistant"].total for one in found.pay]
+        assert told == (
+            [pytest.approx(one) for one in (0.1, 0.8, 0.1, 0.8)] if by == "scores" else [0.0, 1.0, None, 0.0]
+        )
+        work = replace(WORK, tasks=TASKS[:2] if by == "words" else TASKS, pay=[Named("judge", source)])
+        metrics = next(iter(ppo.train(model, work, ppo.Config(**options())))).metrics
+        assert metrics["pay/judge"] == metrics["objective/scores"] > 0
 
     def test_ensembles_by_hand(self) -> None:
         rewards = torch.tensor([[1.0, 2.0], [3.0, 2.0]]).numpy()

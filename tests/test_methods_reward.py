@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -230,6 +231,27 @@ class TestNormalising:
         )
         with torch.no_grad():
             assert float(net(torch.tensor([ids])).logits[0, 0]) - 4.0 == pytest.approx(made.score(said), abs=1e-5)
+
+    def test_other_software_reads_a_padded_batch_as_we_do_where_the_end_is_the_pad(
+        self, tiny_model: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        model = load(tiny_model("llama"))
+        model.tokenizer.pad_token = model.tokenizer.eos_token
+        model.net.config.pad_token_id = model.tokenizer.eos_token_id
+        made = reward.begin(replace(model, pad_id=model.tokenizer.eos_token_id))
+        with torch.no_grad():
+            made.net.score.weight.normal_()  # type: ignore[union-attr, operator]
+        save_reward(made, tmp_path / "rm")
+        net, tokenizer = (
+            one.from_pretrained(tmp_path / "rm") for one in (AutoModelForSequenceClassification, AutoTokenizer)
+        )
+        texts = [f"{words}{tokenizer.eos_token}" for words in ("the", "the other one is longer", "it is in")]
+        batch = tokenizer(texts, padding=True, return_tensors="pt")
+        assert net.config.pad_token_id == tokenizer.pad_token_id not in model.eos_ids
+        with torch.no_grad():
+            found = net(**batch).logits[:, 0].tolist()
+        rows = [ids[there.bool()].tolist() for ids, there in zip(batch.input_ids, batch.attention_mask, strict=True)]
+        assert found == pytest.approx(made.rewards(rows), abs=1e-5)
 
 
 class TestReport:

@@ -13,6 +13,7 @@ import pickle
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -54,14 +55,22 @@ def save_folder(model: Model, path: str | Path, *, dtype: torch.dtype | None = N
 def save_reward(reward: RewardModel, path: str | Path, files: Mapping[str, str] | None = None) -> Path:
     """Write a reward model as a folder that `AutoModelForSequenceClassification` loads. Returns the folder.
 
-    Its offset goes into the configuration. files: texts to write beside it, by name. BadConfig as in `save_folder`.
+    Its offset goes into the configuration. Where the model pads with one of its end tokens the folder names another pad
+    token, by which no conversation ends: transformers reads before the first pad, which would be before the end. files:
+    texts to write beside it, by name. BadConfig as in `save_folder`.
     """
     path = Path(path)
     check_free(path)
-    config = copy.deepcopy(reward.net.config)
+    model, config = reward.model, copy.deepcopy(reward.net.config)
     setattr(config, OFFSET, reward.offset)
+    if config.pad_token_id is None or config.pad_token_id in model.eos_ids:
+        tokenizer: Any = copy.deepcopy(model.tokenizer)
+        others = (one for one in tokenizer.all_special_ids if one not in model.eos_ids)
+        config.pad_token_id = next(others, None)  # None: transformers refuses batches, which is loud
+        tokenizer.pad_token = None if config.pad_token_id is None else tokenizer.decode([config.pad_token_id])
+        model = replace(model, tokenizer=tokenizer)
     with _beside(path) as partial:
-        _write_net(reward.model, adapters.merged_weights(reward.net), config, partial)
+        _write_net(model, adapters.merged_weights(reward.net), config, partial)
         for name, text in (files or {}).items():
             (partial / name).write_text(text, encoding="utf-8")
     return path
