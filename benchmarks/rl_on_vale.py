@@ -24,6 +24,7 @@ import torch
 from parts.machine import command, machine, versions
 
 from groma.formats.task import Task
+from groma.measures.statistics import mean_interval
 from groma.methods import ppo, sft
 from groma.methods.pay import ByFunction, Named
 from groma.methods.work import Work
@@ -117,7 +118,31 @@ def page(found: dict[str, Any]) -> str:
                 first, second = one["before"][outcome], one["after"][outcome]
                 apart = "yes" if first["high"] < second["low"] or second["high"] < first["low"] else "no"
                 lines.append(f"| {part} | {seed} | {outcome} | {_told(first)} | {_told(second)} | {apart} |")
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, "", *_over_seeds(found["parts"]), ""])
+
+
+def _over_seeds(parts: dict[str, Any]) -> list[str]:
+    """The mean change of every outcome, with a t-interval over seeds; what fell is said in words."""
+    lines = ["## Over the seeds", "", "The mean of after less before, with a 95 % t-interval over seeds.", ""]
+    lines += ["| part | outcome | change | seeds |", "|---|---|---|---|"]
+    fell = []
+    for part in ("agent", "chat"):
+        runs = [one for name, one in parts.items() if name.startswith(f"{part}:")]
+        for outcome in SHOWN:
+            changes = [
+                one["after"][outcome]["value"] - one["before"][outcome]["value"]
+                for one in runs
+                if outcome in one["before"] and outcome in one["after"]
+            ]
+            if len(set(changes)) < 2:
+                continue
+            told = mean_interval(changes, bounds=None)
+            lines.append(
+                f"| {part} | {outcome} | {told.value:+.3f} [{told.low:+.3f}, {told.high:+.3f}] | {len(changes)} |"
+            )
+            if outcome.startswith("completed") and min(changes) < -0.1:
+                fell.append(f"`{outcome}` fell by {-min(changes):.2f} in one seed")
+    return [*lines, "", *([f"Not everything got better: {'; '.join(fell)}."] if fell else [])]
 
 
 def _told(one: dict[str, float]) -> str:
@@ -127,8 +152,11 @@ def _told(one: dict[str, float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("parts", nargs="*", metavar="PART")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="AGENT_OR_CHAT:SEED, or page: the page alone")
     options = parser.parse_args()
+    if options.parts == ["page"]:
+        PAGE.write_text(page(json.loads(RESULT.read_text(encoding="utf-8"))), encoding="utf-8")
+        return
     torch.set_num_threads(1)
     known = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {"parts": {}}
     every = [f"{part}:{seed}" for seed in range(options.seeds) for part in ("agent", "chat")]

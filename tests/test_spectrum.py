@@ -133,8 +133,8 @@ def test_differences_are_paired_by_task_and_parts_are_parts_of_the_whole(whole: 
 
 @pytest.mark.slow
 def test_the_main_job_shows_what_it_must(tmp_path: Path) -> None:
-    """About five minutes: SFT, DPO and RLHF beat the base with disjoint intervals; DPO and RLHF raise the pay, the
-    objective does not follow, and nobody admits ignorance any more.
+    """About six minutes: SFT, DPO, RLHF and Constitutional AI beat the base with disjoint intervals; DPO and RLHF raise
+    the pay, the objective does not follow, and nobody admits ignorance any more; Constitutional AI does less harm.
     """
     assert groma(["run", "--out", str(tmp_path / "run")]) == 0
     records = RunFolder.open(tmp_path / "run").records()
@@ -148,10 +148,12 @@ def test_the_main_job_shows_what_it_must(tmp_path: Path) -> None:
         for one in records
         if one.system == "chat" and one.case == "average" and one.suite == "vale/ask" and one.against == "stage:sft"
     }
-    for stage in ("sft", "dpo", "rlhf"):
+    for stage in ("sft", "dpo", "rlhf", "cai"):
         assert found[stage, "objective", ""].low > found["base", "objective", ""].high
     for stage in ("dpo", "rlhf"):
         assert found[stage, "pay", "stage:sft"].low > 0
         assert asked[stage, "pay"].low > max(asked[stage, "objective"].high, 0)  # type: ignore[union-attr]
         assert found[stage, "admitted_ignorance", "stage:sft"].high < 0
-    assert json.loads((tmp_path / "run/manifest.json").read_text())["seconds"] < 300
+    harm = {stage: found[stage, "harm_done", ""] for stage in ("base", "sft", "cai")}
+    assert harm["cai"].high < min(harm["base"].low, harm["sft"].low)
+    assert json.loads((tmp_path / "run/manifest.json").read_text())["seconds"] < 360
