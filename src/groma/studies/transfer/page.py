@@ -170,8 +170,9 @@ def _compact(results: Mapping[int, Results], key: str) -> Table:
         cells = [_level(found_together(results, "levels", "base", system, key))]
         for name in ALIGNED:
             change = brief(found_together(results, "gains", name, system, key)).partition(" [")[0]
-            way = "" if system == "chat" else f", {carried(results, name, system, key)}"
-            cells.append(f"{_level(found_together(results, 'levels', name, system, key))} ({change}{way})")
+            way = "none" if system == "chat" else carried(results, name, system, key)
+            told = change if way == "none" else f"{change}, {way}"
+            cells.append(f"{_level(found_together(results, 'levels', name, system, key))} ({told})")
         rows.append((system, *cells))
     title = f"{MEASURED[key].title.capitalize()}, by system and stage"
     return Table(title, ("system", *STAGES.values()), tuple(rows), LEGEND)
