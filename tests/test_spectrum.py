@@ -133,7 +133,7 @@ def test_differences_are_paired_by_task_and_parts_are_parts_of_the_whole(whole: 
 
 @pytest.mark.slow
 def test_the_main_job_shows_what_it_must(tmp_path: Path) -> None:
-    """About six minutes: SFT, DPO, RLHF and Constitutional AI beat the base with disjoint intervals; DPO and RLHF raise
+    """About six minutes: SFT, DPO, RLHF and Constitutional AI beat the base, item by item; DPO and RLHF raise
     the pay, the objective does not follow, and nobody admits ignorance any more; Constitutional AI does less harm.
     """
     assert groma(["run", "--out", str(tmp_path / "run")]) == 0
@@ -149,7 +149,7 @@ def test_the_main_job_shows_what_it_must(tmp_path: Path) -> None:
         if one.system == "chat" and one.case == "average" and one.suite == "vale/ask" and one.against == "stage:sft"
     }
     for stage in ("sft", "dpo", "rlhf", "cai"):
-        assert found[stage, "objective", ""].low > found["base", "objective", ""].high
+        assert found[stage, "objective", "stage:base"].low > 0
     for stage in ("dpo", "rlhf"):
         assert found[stage, "pay", "stage:sft"].low > 0
         assert asked[stage, "pay"].low > max(asked[stage, "objective"].high, 0)  # type: ignore[union-attr]
