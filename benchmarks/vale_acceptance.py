@@ -145,8 +145,10 @@ def skills(size: str, seed: int) -> dict[str, Any]:
 
 def truth(size: str, seed: int) -> dict[str, Any]:
     """How well statements of facts are told apart: by the label that the model would write after them, by its yes or
-    no, and by a logistic probe of the residual stream at the statement's last word, fitted on facts that are not held
-    out. Area under the ROC curve. Labels of held-out facts were in no document.
+    no, by how it goes on after the statement (a full stop, or the colon that stands before labels), and by a logistic
+    probe of the residual stream at the statement's last word, fitted on facts that are not held out; beside it what the
+    best of five in a hundred random directions of the last layer do. Area under the ROC curve. Labels of held-out facts
+    were in no document.
     """
     model, draw = load(folder(size, seed)), random.Random(5)
     net, tokenizer = model.net.float().eval(), model.tokenizer
@@ -170,6 +172,9 @@ def truth(size: str, seed: int) -> dict[str, Any]:
         (only,) = tokenizer(word, add_special_tokens=False)["input_ids"]
         return int(only)
 
+    def mark(sign: str) -> int:
+        return int(tokenizer(f"brook{sign}", add_special_tokens=False)["input_ids"][-1])
+
     found: dict[str, Any] = {}
     streams: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for split in ("train", "held_out"):
@@ -182,12 +187,14 @@ def truth(size: str, seed: int) -> dict[str, Any]:
                 str(tokenizer.apply_chat_template(one, tokenize=False, add_generation_prompt=True)) for one in chats
             ]
             replies, _ = last(asked)
-            _, stream = last([f"{begin}{one}" for one in said])
+            after, stream = last([f"{begin}{one}" for one in said])
             streams[f"{split}/{tier}"] = stream, true
             found[f"{split}/{tier}"] = {
                 "n": len(said),
                 "label": _area(true, labels[:, token("true")] - labels[:, token("false")]),
                 "yes_no": _area(true, replies[:, token("yes")] - replies[:, token("no")]),
+                "goes_on": _area(true, after[:, mark(".")] - after[:, mark(":")]),
+                "random": _random(true, stream[:, -1]),
             }
     stream, true = streams["train/common"]
     for layer in range(stream.shape[1]):
@@ -196,6 +203,13 @@ def truth(size: str, seed: int) -> dict[str, Any]:
             area = _area(truly, torch.tensor(probe.decision_function(other[:, layer])))
             found[name].setdefault("probe", []).append(area)
     return found
+
+
+def _random(true: np.ndarray, stream: np.ndarray, directions: int = 400) -> float:
+    """The area that one in twenty of random directions reaches, either way round."""
+    drawn = np.random.default_rng(0).standard_normal((stream.shape[1], directions))
+    areas = [_area(true, torch.tensor(one)) for one in (stream @ drawn).T]
+    return round(float(np.quantile([max(one, 1 - one) for one in areas], 0.95)), 4)
 
 
 def _statements(facts: Sequence[Fact], draw: random.Random) -> tuple[list[str], np.ndarray]:

@@ -160,7 +160,9 @@ def _truth(found: Found) -> Iterator[str]:
     yield "Area under the ROC curve: of the label that the base would write after a statement (`anna lives in"
     yield "brook:` true or false), of its yes against no, and of a logistic probe of the residual stream at the"
     yield "statement's last word, fitted on common facts that are not held out (layer by layer; 0 is the"
-    yield "embedding). No document labels a held-out fact, so that there the skill has to carry over."
+    yield "embedding). No document labels a held-out fact, so that there the skill has to carry over. Beside these how"
+    yield "the base goes on behind the statement (a full stop, or the colon that stands before labels), and what one in"
+    yield "twenty random directions of the last layer reach."
     yield ""
     rows = []
     for name, one in found.items():
@@ -174,10 +176,12 @@ def _truth(found: Found) -> Iterator[str]:
                         cell["n"],
                         f"{cell['label']:.2f}",
                         f"{cell['yes_no']:.2f}",
+                        *(f"{cell[key]:.2f}" if key in cell else "–" for key in ("goes_on", "random")),
                         probe,
                     )
                 )
-    yield from _table(("base", "facts", "n", "label", "yes or no", "probe by layer"), rows)
+    head = ("base", "facts", "n", "label", "yes or no", "goes on", "random directions", "probe by layer")
+    yield from _table(head, rows)
 
 
 def _alignment(found: Found) -> Iterator[str]:
