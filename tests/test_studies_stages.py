@@ -26,6 +26,7 @@ from groma.studies.constitutional.contests import contests, helpful
 from groma.studies.constitutional.curves import direct
 from groma.studies.items import clear, found_together, gain, interaction, level, over_seeds
 from groma.studies.lab import CHAT
+from groma.studies.order_chaos import page as order_chaos_page
 from groma.studies.order_chaos import study as order_chaos
 from groma.studies.progress import Progress
 from groma.studies.stages import Aligning, aligned
@@ -170,6 +171,39 @@ def test_what_became_of_a_gain_against_harm(
         }
     }
     assert transfer_page.carried(results, "rlhf", "agent", "harm") == said
+
+
+def estimate(low: float, high: float) -> dict[str, float]:
+    return {"value": (low + high) / 2, "low": low, "high": high, "n": 9}
+
+
+@pytest.mark.parametrize(
+    ("works", "between", "said"),
+    [
+        (False, (-0.2, -0.1), "It cannot be told: the charter of chaos does not clearly do what it says"),
+        (True, (-0.2, -0.1), "Harder to make chaotic? Yes after SFT, RLHF and Constitutional AI."),
+        (True, (0.1, 0.2), "Harder to make chaotic? The contrary after SFT, RLHF and Constitutional AI."),
+        (True, (-0.1, 0.2), "No difference that can be told after SFT, RLHF and Constitutional AI."),
+    ],
+)
+def test_of_a_charter_that_does_nothing_nothing_is_said(works: bool, between: tuple[float, float], said: str) -> None:
+    effect, nothing = estimate(0.1, 0.3), estimate(-0.1, 0.1)
+    stages = ("base", "sft", "rlhf", "cai")
+    found = {
+        "effects": {
+            name: {what: {"broken": effect if works and what == "chaos" and name == "base" else nothing}
+                   for what in ("order", "chaos")} for name in stages
+        },
+        "interactions": {
+            name: {what: {"broken": estimate(*between)} for what in ("order", "chaos")} for name in stages
+        },
+        "aligned": {name: {"broken": nothing} for name in stages},
+        "levels": {name: {"agent": {"broken": estimate(0.4, 0.6)}} for name in stages},
+    }  # fmt: skip
+    told = order_chaos_page._verdict({0: found})
+    assert said in told and "It cannot be told: the charter of order" in told and "What tells" not in told
+    found["aligned"]["rlhf"] = {"broken": effect}
+    assert "rule-breaking, 50% with the base, moves by RLHF +20 points" in order_chaos_page._verdict({0: found})
 
 
 def test_without_a_critic_every_answer_is_revised() -> None:

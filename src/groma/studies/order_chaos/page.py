@@ -88,9 +88,8 @@ def _easier(results: Mapping[int, Results], what: str) -> str:
         )
     ways = {name: -clear(found_together(results, "interactions", name, what, "broken")) for name in ALIGNED}
     good, bad, rest = ([STAGES[name] for name, way in ways.items() if way == sign] for sign in (1, -1, 0))
-    parts = [f"yes after {listed(good)}"] * bool(good) + [f"the contrary after {listed(bad)}"] * bool(bad)
-    parts += [f"no difference that can be told after {listed(rest)}"] * bool(rest)
-    text = "; ".join(parts)
+    said = {"yes": good, "the contrary": bad, "no difference that can be told": rest}
+    text = "; ".join(f"{answer} after {listed(stages)}" for answer, stages in said.items() if stages)
     return f"{question} {text[0].upper()}{text[1:]}."
 
 
