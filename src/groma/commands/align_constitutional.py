@@ -14,6 +14,7 @@ from groma.commands.console import Phases, no_effect, out, told_anew
 from groma.commands.players import check_player, kind_of, only_speaks, player
 from groma.commands.prompted import Prompts, chat_of, constitution_of, suite_of, tasks_of
 from groma.commands.red_team import taught
+from groma.commands.surveying import check_same
 from groma.formats import launched
 from groma.formats.digest import digest, digest_files
 from groma.formats.errors import BadConfig
@@ -197,8 +198,5 @@ def _folder(options: Constitutional, config: Config, given: Given, arguments: Se
         }
         return RunFolder.create(options.out, manifest)
     folder = RunFolder.open(options.out)
-    before = folder.manifest().get("settings", {})
-    if changed := [name for name in settings if before.get(name) != settings[name]]:
-        said = "; ".join(f"{name} was {before.get(name)!r} and is {settings[name]!r}" for name in changed)
-        raise BadConfig(f"--resume: {options.out} was begun with other options: {said}")
+    check_same(options.out, folder.manifest().get("settings", {}), settings)
     return folder

@@ -17,12 +17,9 @@ from groma.formats.columns import as_cell
 from groma.formats.errors import BadConfig
 from groma.formats.jsonl import write_rows
 from groma.methods.constitutional import Revised, demonstrations
-from groma.studies.cai.data import EPISODE, critiquing, revisions
+from groma.studies.cai.data import EPISODE, FAILED, critiquing, revisions
 from groma.suites.suite import Suite
 from groma.systems.system import System
-
-FAILED = 0.1
-"""Share of the prompts whose episode may fail; what is left is written all the same, and the exit code is 1."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -266,16 +266,20 @@ def run_folder(
         return RunFolder.create(options.out, manifest, fresh=options.fresh)
     folder = RunFolder.open(options.out)
     before = folder.manifest()
-    changed = [name for name in settings if before.get("settings", {}).get(name) != settings[name]]
-    if changed:
-        said = "; ".join(f"{name} was {before['settings'].get(name)!r} and is {settings[name]!r}" for name in changed)
-        raise BadConfig(f"--resume: {options.out} was begun with other options: {said}")
+    check_same(options.out, before.get("settings", {}), settings)
     if before.get("done"):
         raise BadConfig(
             f"--resume: the run in {options.out} is finished; look at {options.out / 'report.html'}, "
             "or begin anew with --fresh"
         )
     return folder
+
+
+def check_same(out: Path, before: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Refuse to go on in a folder that was begun with other settings."""
+    if changed := [name for name in settings if before.get(name) != settings[name]]:
+        said = "; ".join(f"{name} was {before.get(name)!r} and is {settings[name]!r}" for name in changed)
+        raise BadConfig(f"--resume: {out} was begun with other options: {said}")
 
 
 def finish(folder: RunFolder, seconds: float, stopped: str = "") -> None:

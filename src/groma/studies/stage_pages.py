@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from groma.formats.study import Chart, Point
@@ -43,8 +43,3 @@ def brief(told: Told | None) -> str:
         return "none"
     value, low, high = (f"{100 * told[name]:+.0f}".replace("-", "\u2212") for name in ("value", "low", "high"))
     return f"{value} points [{low}, {high}]"
-
-
-def listed(parts: Sequence[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -33,6 +33,8 @@ Logs = Callable[[str, Mapping[str, Any]], CallLog]
 RED = "red team"
 """The kind of a red team's requests, of which no suite knows the truth."""
 EPISODE = "left out: the episode failed"
+FAILED = 0.1
+"""Share of the episodes of a step that may fail."""
 BAD = 0.5
 """So likely the critic has to find that an answer breaks a principle, for the request to be kept."""
 

@@ -45,8 +45,6 @@ PARTS = ("requests.jsonl", "revisions.jsonl", "sl-cai", "labels.jsonl", "prefere
 REQUESTS, REVISIONS, SL, LABELS, JUDGE, RL = PARTS
 MEASURED = "labels.json"
 """What there is to know of the labels (`labels.measured`)."""
-FAILED = 0.1
-"""Share of the episodes of a step that may fail."""
 Note = Callable[[str, Mapping[str, Any]], None]
 """Told what was counted in a part; of labels under `told` what a person should know of them, in lines."""
 
@@ -142,7 +140,7 @@ class _Work:
         write_rows(self.folder.file(REQUESTS), rows)
 
     def played(self) -> dict[str, Any]:
-        return {"seed": self.given.seed, "logs": self.logs, "stopped": self.stopped, "failed": FAILED}
+        return {"seed": self.given.seed, "logs": self.logs, "stopped": self.stopped, "failed": data.FAILED}
 
     def revisions(self) -> Iterator[Progress]:
         given, config = self.given, self.config

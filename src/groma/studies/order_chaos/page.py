@@ -9,8 +9,9 @@ from typing import Any
 from groma.formats.study import Criterion, Summary, Table
 from groma.studies.items import Row, clear, found_together
 from groma.studies.raters import points, share
-from groma.studies.stage_pages import ALIGNED, brief, caption, listed, over_stages
+from groma.studies.stage_pages import ALIGNED, brief, caption, over_stages
 from groma.studies.stages import STAGES
+from groma.worlds.vale.language import listed
 
 Results = dict[str, Any]
 CHARTERS = {"agent": "no charter", "agent@order": "order", "agent@chaos": "chaos"}

@@ -9,9 +9,10 @@ from groma.formats.study import Criterion, Summary, Table
 from groma.studies.items import clear, found_together
 from groma.studies.judged import Told
 from groma.studies.raters import points, share
-from groma.studies.stage_pages import ALIGNED, brief, caption, listed, over_stages
+from groma.studies.stage_pages import ALIGNED, brief, caption, over_stages
 from groma.studies.stages import STAGES
 from groma.studies.transfer.measured import ERRANDS, MEASURED, SAFE, TALK
+from groma.worlds.vale.language import listed
 
 Results = dict[str, Any]
 LEGEND = (
