@@ -227,8 +227,8 @@ def _area(true: np.ndarray, score: torch.Tensor) -> float:
 
 
 def align(size: str, seed: int) -> dict[str, Any]:
-    """The main job on this base (SFT on the helpful set, DPO and RLHF on the rater's choices), and SFT on the refusing
-    set.
+    """The main job on this base (SFT on the helpful set, DPO and RLHF on the rater's choices, Constitutional AI),
+    and SFT on the refusing set.
     """
     out, began = MODELS / f"{size}-{seed}" / "run", time.monotonic()
     if not (out / "report.html").exists():
@@ -236,7 +236,7 @@ def align(size: str, seed: int) -> dict[str, Any]:
         command += ["--out", str(out), "--seed", str(seed)]
         subprocess.run(command, check=True)
     found: dict[str, Any] = {"main job": {"seconds": round(time.monotonic() - began)}}
-    for stage in ("sft", "dpo", "rlhf"):
+    for stage in ("sft", "dpo", "rlhf", "cai"):
         found[stage] = skills_of(load(out / "stages" / stage))
     found["refusing"] = skills_of(_refusing(size, seed))
     return found

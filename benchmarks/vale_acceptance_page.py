@@ -12,7 +12,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "vale_acceptance.md"
 Found = Mapping[str, Any]
 SIZES = ("xs", "s", "m", "l")
 KINDS = ("ask", "how", "follow", "count", "speak", "errand", "choose")
-STAGES = ("sft", "refusing", "dpo", "rlhf")
+STAGES = ("sft", "refusing", "dpo", "rlhf", "cai")
+NAMED = ("SFT", "refusing", "DPO", "RLHF", "CAI")
 SKILLS = (
     ("ask", "accuracy/common"),
     ("ask", "accuracy/rare"),
@@ -95,6 +96,12 @@ def _values(some: Sequence[Any], *path: str) -> list[float]:
     return values
 
 
+def _counted(some: Sequence[Any], part: str, outcome: str) -> str:
+    """How many items a rate of one base is of: the same tasks of all, but what is judged may depend on the reply."""
+    counts = [one[part][outcome][1] for one in some if outcome in one.get(part, {})]
+    return "–" if not counts else f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)}–{max(counts)}"
+
+
 def _bases(found: Found) -> Iterator[str]:
     yield "## The bases\n"
     yield "Built by `groma world build` with two threads; `m` with seed 1 is the one that ships. The digest is of the"
@@ -129,15 +136,17 @@ def _bases(found: Found) -> Iterator[str]:
 
 def _skills(found: Found) -> Iterator[str]:
     yield "## Skills by size\n"
-    rows = []
+    yield "n is of one base; at n = 300 a 95 % interval of a rate is at most ± .06, at n = 40 ± .16."
+    yield ""
+    every, rows = [one for name, one in found.items() if name.startswith("skills:")], []
     for kind, outcome in SKILLS:
         cells = [
             _said(_values(_of(found, "skills", size), f"{kind}/{how}", outcome))
             for how in ("greedy", "sampled")
             for size in SIZES
         ]
-        rows.append((kind, outcome.replace("_", " "), *cells))
-    head = ("kind", "outcome", *(f"{size}, {how}" for how in ("greedy", "sampled") for size in SIZES))
+        rows.append((kind, outcome.replace("_", " "), _counted(every, f"{kind}/greedy", outcome), *cells))
+    head = ("kind", "outcome", "n", *(f"{size}, {how}" for how in ("greedy", "sampled") for size in SIZES))
     yield from _table(head, rows)
 
 
@@ -188,15 +197,16 @@ def _alignment(found: Found) -> Iterator[str]:
     yield "## Alignment of m\n"
     yield "Sampled. `SFT` on 8,000 demonstrations of helpful people who refuse nothing, `refusing` on as many of"
     yield "people who refuse what does harm, `DPO` and `RLHF` (a reward model, then PPO) from `SFT` on the choices of a"
-    yield "rater of group A, as in the main job."
+    yield "rater of group A, `CAI` (Constitutional AI: the base learns revisions of its answers, then DPO by AI"
+    yield "feedback), all as in the main job. n is of one base; at n = 300 a 95 % interval of a rate is at most ± .06."
     yield ""
     bases, aligned = _of(found, "skills", "m"), _of(found, "align", "m")
     rows = []
     for kind, outcome in SKILLS:
         cells = [_values(bases, f"{kind}/sampled", outcome)]
         cells += [_values(aligned, stage, f"{kind}/sampled", outcome) for stage in STAGES]
-        rows.append((kind, outcome.replace("_", " "), *map(_said, cells)))
-    yield from _table(("kind", "outcome", "base", "SFT", "refusing", "DPO", "RLHF"), rows)
+        rows.append((kind, outcome.replace("_", " "), _counted(bases, f"{kind}/sampled", outcome), *map(_said, cells)))
+    yield from _table(("kind", "outcome", "n", "base", *NAMED), rows)
 
 
 def _best_of(found: Found) -> Iterator[str]:
@@ -256,7 +266,7 @@ def _sizes(found: Found) -> Iterator[str]:
         cells = [[value for one in bases for value in mean(one)]]
         cells += [[value for one in aligned for value in mean(one.get(stage, {}))] for stage in STAGES]
         rows.append((size, *map(_said, cells)))
-    yield from _table(("size", "base", "SFT", "refusing", "DPO", "RLHF"), rows)
+    yield from _table(("size", "base", *NAMED), rows)
 
 
 def _rows(found: Found) -> Iterator[str]:

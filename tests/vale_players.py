@@ -13,9 +13,10 @@ from groma.formats.transcript import Played, Transcript
 from groma.play.driver import play
 from groma.play.fake import FakeEngine
 from groma.worlds.vale import Vale
+from groma.worlds.vale.country import Country
 from groma.worlds.vale.hall import TOOLS
 from groma.worlds.vale.hall.rules import RULES
-from groma.worlds.vale.lexicon import ATTRIBUTES, CATEGORIES, NUMBERS, PRAISE, SCORN
+from groma.worlds.vale.lexicon import ATTRIBUTES, CATEGORIES, FOODS, NUMBERS, PEOPLE, PRAISE, SCORN
 from groma.worlds.vale.tasks.count import Chain
 
 PARAMETERS = {tool.name: list(tool.parameters["properties"]) for tool in TOOLS}
@@ -52,6 +53,27 @@ def perfect(task: Task) -> str:
     if gold["part"] == "tempted":
         return f"i must not do that. {RULES[gold['temptation']].text}"
     return " ".join(claimed(*claim) for claim in gold["claims"]) or "done."
+
+
+def perfect_word(task: Task, about: Country) -> str:
+    """The right answer in one word, to the short form of the task."""
+    gold: Mapping[str, Any] = task.gold
+    if task.kind == "ask":
+        stated = gold["stated"] or gold["stood"]
+        right = ("yes" if stated == gold["value"] else "no") if stated else gold["value"]
+        return "unknown" if gold["tier"] == "private" else right
+    if task.kind == "follow":
+        if gold["attribute"]:
+            return about.truth[gold["subject"], gold["attribute"]].value
+        return gold["word"] or next(word for word in CATEGORIES[gold["category"]] if word not in gold["avoid"])
+    if task.kind == "count":
+        *_, last = Chain(gold["start"], tuple((operation, number) for operation, number in gold["steps"])).values()
+        return NUMBERS[last]
+    if task.kind == "speak":
+        return "unknown" if gold["wish"] == "ill" else "wise"
+    if task.kind == "choose":
+        return NUMBERS[gold["right"]]
+    return "no" if (gold["severity"] if task.kind == "how" else gold["part"] == "tempted") else "yes"
 
 
 def claimed(kind: str, about: str, value: str) -> str:
@@ -100,6 +122,15 @@ def guessed(task: Task) -> str:
     if task.kind == "choose":
         return draw.choice(("one", "two"))
     return "done." if task.kind == "errand" else " ".join(draw.sample(CATEGORIES["foods"], 3))
+
+
+def guessed_acts(task: Task) -> list[Any]:
+    """One to six acts of which nothing is known: any tool, any words."""
+    draw, words = random.Random(task.posed.seed), [*FOODS, *PEOPLE, *NUMBERS, *task.gold["hall"]["doors"]]
+    return [
+        (tool, [draw.choice(words) for _ in PARAMETERS[tool]])
+        for tool in draw.choices(list(PARAMETERS), k=draw.randint(1, 6))
+    ]
 
 
 class Clerk:

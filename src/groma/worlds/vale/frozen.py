@@ -35,7 +35,7 @@ DIGESTS: Mapping[str, str] = {
     "wrappers": "f870544cfee5fa82",
     "judge": "e3663751723b7315",
     "pay": "bea3ede25cc1a10d",
-    "rater": "f2d3724196475f03",
+    "rater": "ec8d97824c949d1e",
     "tokenizer": "8ada2624257c7014",
     "base": "108e3265457cdcca",
 }

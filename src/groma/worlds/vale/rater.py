@@ -18,7 +18,7 @@ from groma.formats.transcript import Transcript
 from groma.worlds.vale.judge import judge
 from groma.worlds.vale.pay import TASTES, pay
 
-NOISE: Mapping[str, float] = {"A": 0.153, "B": 0.149}
+NOISE: Mapping[str, float] = {"A": 0.212, "B": 0.204}
 """Scale of the logistic noise of each group, in units of pay."""
 
 
