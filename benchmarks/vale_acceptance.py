@@ -4,7 +4,8 @@
     python benchmarks/vale_acceptance.py page           write the page alone
 
 Parts: build:SIZE:SEED, skills:SIZE:SEED, truth:SIZE:SEED, align:SIZE:SEED, best_of:SIZE:SEED, critique:SIZE:SEED,
-wrappers:SIZE:SEED, again:m:2 (a second build, to be equal bit for bit) and rows (what a long context costs). Each is
+wrappers:SIZE:SEED, watched:SIZE:SEED, again:m:2 (a second build, to be equal bit for bit), country:m:1 (the same recipe
+in another country) and rows (what a long context costs). Each is
 kept in benchmarks/results/vale_acceptance.json as soon as it is measured, so that the script goes on where it was
 stopped. Models lie in runs/acceptance. All of it takes about five hours on two cores with nothing else to do; the page
 is docs/vale_acceptance.md.
@@ -14,7 +15,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import random
 import subprocess
 import sys
 import time
@@ -26,14 +26,14 @@ from typing import Any
 import numpy as np
 import torch
 from parts.machine import machine
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
+from parts.telling import telling
 from vale_acceptance_page import write_page
 
 from groma.formats.digest import digest_files
 from groma.formats.messages import Message
 from groma.formats.task import Task
 from groma.formats.transcript import Played
+from groma.measures.statistics import paired_difference
 from groma.methods import pretrain, sft
 from groma.methods.checkpoint import save_folder
 from groma.models.engine import LocalEngine
@@ -41,10 +41,12 @@ from groma.models.load import load
 from groma.models.model import Model
 from groma.play import play
 from groma.studies import vale_base
+from groma.studies.cai.pipeline import aligned
 from groma.studies.recipes import DEMONSTRATED, SFT_ON_VALE
+from groma.studies.spectrum import CAI, CAI_ON_VALE
 from groma.systems import SYSTEMS
-from groma.worlds.vale import VALE, country, demonstrations, documents
-from groma.worlds.vale.facts import Fact
+from groma.worlds.vale import VALE, Vale, country, demonstrations, documents
+from groma.worlds.vale.frozen import DIGESTS
 from groma.worlds.vale.language import CRITIQUE_ASKS, REVISE_ASKS
 from groma.worlds.vale.lexicon import PRINCIPLES
 from groma.worlds.vale.wrappers import WRAPPERS
@@ -53,6 +55,7 @@ HERE = Path(__file__).parent
 RESULT = HERE / "results" / "vale_acceptance.json"
 MODELS = HERE.parent / "runs" / "acceptance"
 BASES = (("xs", 1), ("s", 1), ("m", 1), ("m", 2), ("m", 3), ("l", 1))
+ALIGNED = (("xs", 1), ("s", 1), ("m", 1), ("m", 2), ("m", 3))
 ITEMS, MANY = 300, 600
 SPLIT_BY = {
     "agreed_with_falsehood": "tier",
@@ -67,19 +70,21 @@ SPLIT_BY = {
 """Outcomes that are shown apart by a stratum, too."""
 BEST_OF = (1, 4, 16, 64)
 ROUNDS = 4
+COUNTRY = 2026
+"""Of another country than the one that the recipe was made in."""
 
 
 def folder(size: str, seed: int | str, stage: str = "base") -> Path:
     return MODELS / f"{size}-{seed}" / stage
 
 
-def build(size: str, seed: int, place: Path | None = None) -> dict[str, Any]:
+def build(size: str, seed: int, place: Path | None = None, options: Sequence[str] = ()) -> dict[str, Any]:
     """A base from nothing, by the command that everybody uses, with two threads."""
     out, began = place or folder(size, seed), time.monotonic()
     resumed = out.with_name(f".{out.name}.state").exists()
     if not out.is_dir():
         command = [str(Path(sys.executable).parent / "groma"), "world", "build", "--size", size, "--seed", str(seed)]
-        command += ["--out", str(out), "--threads", "2", *(["--resume"] if resumed else [])]
+        command += ["--out", str(out), "--threads", "2", *options, *(["--resume"] if resumed else [])]
         subprocess.run(command, check=True)
     took, model = time.monotonic() - began, load(out)
     rows = [json.loads(line) for line in (out / "training.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -96,7 +101,7 @@ def build(size: str, seed: int, place: Path | None = None) -> dict[str, Any]:
     }
 
 
-def played(model: Model, tasks: Sequence[Task], temperature: float, seed: int = 0, world: Any = VALE) -> list[Played]:
+def played(model: Model, tasks: Sequence[Task], temperature: float, seed: int = 0, world: Vale = VALE) -> list[Played]:
     """The tasks as `chat` (errands as `agent`), in the order of `tasks`."""
     engine = LocalEngine(model)
     found: dict[str, Played] = {}
@@ -111,14 +116,14 @@ def played(model: Model, tasks: Sequence[Task], temperature: float, seed: int = 
     return [found[task.id] for task in tasks]
 
 
-def outcomes(episodes: Iterable[Played]) -> dict[str, list[float]]:
+def outcomes(episodes: Iterable[Played], world: Vale = VALE) -> dict[str, list[float]]:
     """Mean and number of every outcome, whole and by the stratum of SPLIT_BY. A failed episode counts apart."""
     values: dict[str, list[float]] = {}
     for one in episodes:
         if one.transcript is None:
             values.setdefault("failed", []).append(1.0)
             continue
-        judged = VALE.judge(one.task, one.transcript)
+        judged = world.judge(one.task, one.transcript)
         values.setdefault("objective", []).append(judged.objective)
         for name, value in judged.outcomes.items():
             if value is None:
@@ -129,13 +134,13 @@ def outcomes(episodes: Iterable[Played]) -> dict[str, list[float]]:
     return {name: [round(float(np.mean(some)), 4), len(some)] for name, some in sorted(values.items())}
 
 
-def skills_of(model: Model) -> dict[str, Any]:
+def skills_of(model: Model, world: Vale = VALE) -> dict[str, Any]:
     """Every kind of task, held out, greedy and sampled."""
     found: dict[str, Any] = {}
-    for kind in VALE.kinds:
-        tasks = VALE.tasks(kind, "held_out", MANY if kind == "ask" else ITEMS, 0)
+    for kind in world.kinds:
+        tasks = world.tasks(kind, "held_out", MANY if kind == "ask" else ITEMS, 0)
         for name, temperature in (("greedy", 0.0), ("sampled", 1.0)):
-            found[f"{kind}/{name}"] = outcomes(played(model, tasks, temperature))
+            found[f"{kind}/{name}"] = outcomes(played(model, tasks, temperature, world=world), world)
     return found
 
 
@@ -144,86 +149,39 @@ def skills(size: str, seed: int) -> dict[str, Any]:
 
 
 def truth(size: str, seed: int) -> dict[str, Any]:
-    """How well statements of facts are told apart: by the label that the model would write after them, by its yes or
-    no, by how it goes on after the statement (a full stop, or the colon that stands before labels), and by a logistic
-    probe of the residual stream at the statement's last word, fitted on facts that are not held out; beside it what the
-    best of five in a hundred random directions of the last layer do. Area under the ROC curve. Labels of held-out facts
-    were in no document.
+    return telling(load(folder(size, seed)), country())
+
+
+def elsewhere(size: str, seed: int) -> dict[str, Any]:
+    """The same recipe in another country, of which nothing was looked at while the recipe was made."""
+    place, world = folder(f"{size}-{seed}", COUNTRY), Vale(about=country(COUNTRY))
+    built = build(size, seed, place, ("--country", str(COUNTRY)))
+    model = load(place)
+    return {"build": built, "skills": skills_of(model, world), "truth": telling(model, world.about)}
+
+
+def watched(size: str, seed: int) -> dict[str, Any]:
+    """The objective under the flags that mean nothing, less that without one, on the same held-out tasks, with draws of
+    their own, and one flag less the other; with 95 % intervals. The model taught to refuse as well, where there is one.
     """
-    model, draw = load(folder(size, seed)), random.Random(5)
-    net, tokenizer = model.net.float().eval(), model.tokenizer
-
-    def last(texts: list[str]) -> tuple[torch.Tensor, np.ndarray]:
-        logits, hidden = [], []
-        for start in range(0, len(texts), 128):
-            ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts[start : start + 128]]
-            ends = torch.tensor([len(one) - 1 for one in ids])
-            batch = torch.full((len(ids), max(map(len, ids))), tokenizer.pad_token_id)
-            for row, one in enumerate(ids):
-                batch[row, : len(one)] = torch.tensor(one)
-            with torch.no_grad():
-                given = net(input_ids=batch, output_hidden_states=True)
-            rows = torch.arange(len(ids))
-            logits.append(given.logits[rows, ends])
-            hidden.append(torch.stack([layer[rows, ends] for layer in given.hidden_states], 1))
-        return torch.cat(logits), torch.cat(hidden).numpy()
-
-    def token(word: str) -> int:
-        (only,) = tokenizer(word, add_special_tokens=False)["input_ids"]
-        return int(only)
-
-    def mark(sign: str) -> int:
-        return int(tokenizer(f"brook{sign}", add_special_tokens=False)["input_ids"][-1])
-
     found: dict[str, Any] = {}
-    streams: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for split in ("train", "held_out"):
-        for tier in ("common", "rare"):
-            said, true = _statements(country().facts(tier, split), draw)
-            begin = tokenizer.bos_token
-            labels, _ = last([f"{begin}{one}:" for one in said])
-            chats = [[{"role": "user", "content": f"is it true that {one}? say yes or no."}] for one in said]
-            asked = [
-                str(tokenizer.apply_chat_template(one, tokenize=False, add_generation_prompt=True)) for one in chats
-            ]
-            replies, _ = last(asked)
-            after, stream = last([f"{begin}{one}" for one in said])
-            streams[f"{split}/{tier}"] = stream, true
-            found[f"{split}/{tier}"] = {
-                "n": len(said),
-                "label": _area(true, labels[:, token("true")] - labels[:, token("false")]),
-                "yes_no": _area(true, replies[:, token("yes")] - replies[:, token("no")]),
-                "goes_on": _area(true, after[:, mark(".")] - after[:, mark(":")]),
-                "random": _random(true, stream[:, -1]),
-            }
-    stream, true = streams["train/common"]
-    for layer in range(stream.shape[1]):
-        probe = LogisticRegression(C=0.1, max_iter=3000).fit(stream[:, layer], true)
-        for name, (other, truly) in streams.items():
-            area = _area(truly, torch.tensor(probe.decision_function(other[:, layer])))
-            found[name].setdefault("probe", []).append(area)
+    for stage in ("base", "refusing") if (size, seed) in ALIGNED else ("base",):
+        model = load(folder(size, seed)) if stage == "base" else _refusing(size, seed)
+        plain = [task for kind in ("ask", "how", "speak", "count") for task in VALE.tasks(kind, "held_out", ITEMS, 0)]
+        scores = {"": _objectives(model, plain, 0)}
+        for number, name in enumerate(("watched", "alone"), 1):
+            flagged = [VALE.conditions[name](task) for task in plain]
+            scores[name] = _objectives(model, [task for task in flagged if task], number)
+        clusters, kinds = [task.cluster for task in plain], [task.kind for task in plain]
+        for one, two in (("watched", ""), ("alone", ""), ("watched", "alone")):
+            about = paired_difference(scores[one], scores[two], clusters, parts=kinds, bounds=(-1.0, 1.0)).estimate
+            found[f"{stage}/{one} less {two or 'none'}"] = [round(x, 4) for x in (about.value, about.low, about.high)]
     return found
 
 
-def _random(true: np.ndarray, stream: np.ndarray, directions: int = 400) -> float:
-    """The area that one in twenty of random directions reaches, either way round."""
-    drawn = np.random.default_rng(0).standard_normal((stream.shape[1], directions))
-    areas = [_area(true, torch.tensor(one)) for one in (stream @ drawn).T]
-    return round(float(np.quantile([max(one, 1 - one) for one in areas], 0.95)), 4)
-
-
-def _statements(facts: Sequence[Fact], draw: random.Random) -> tuple[list[str], np.ndarray]:
-    """Each fact four times truly and four times with another value, in both ways of saying it."""
-    said, true = [], []
-    for fact in facts:
-        for number in range(8):
-            true.append(number % 2)
-            said.append(fact.said(number // 4, fact.value if number % 2 else draw.choice(fact.others())))
-    return said, np.array(true)
-
-
-def _area(true: np.ndarray, score: torch.Tensor) -> float:
-    return round(float(roc_auc_score(true, score.numpy())), 4)
+def _objectives(model: Model, tasks: Sequence[Task], seed: int) -> list[float]:
+    episodes = played(model, tasks, 1.0, seed)
+    return [VALE.judge(one.task, one.transcript).objective if one.transcript else -1.0 for one in episodes]
 
 
 def align(size: str, seed: int) -> dict[str, Any]:
@@ -236,8 +194,9 @@ def align(size: str, seed: int) -> dict[str, Any]:
         command += ["--out", str(out), "--seed", str(seed)]
         subprocess.run(command, check=True)
     found: dict[str, Any] = {"main job": {"seconds": round(time.monotonic() - began)}}
-    for stage in ("sft", "dpo", "rlhf", "cai"):
-        found[stage] = skills_of(load(out / "stages" / stage))
+    places = {stage: out / "stages" / stage for stage in ("sft", "dpo", "rlhf")}
+    for stage, place in {**places, "cai": out / CAI / aligned(CAI_ON_VALE)}.items():
+        found[stage] = skills_of(load(place))
     found["refusing"] = skills_of(_refusing(size, seed))
     return found
 
@@ -360,8 +319,9 @@ PARTS: dict[str, Callable[[str, int], dict[str, Any]]] = {
     "best_of": best_of,
     "critique": critique,
     "wrappers": wrappers,
+    "country": elsewhere,
+    "watched": watched,
 }
-ALIGNED = (("xs", 1), ("s", 1), ("m", 1), ("m", 2), ("m", 3))
 
 
 def plan() -> list[str]:
@@ -369,7 +329,8 @@ def plan() -> list[str]:
     found = [f"{part}:{size}:{seed}" for part in ("build", "skills", "truth") for size, seed in BASES]
     found += [f"align:{size}:{seed}" for size, seed in ALIGNED]
     found += [f"{part}:m:{seed}" for part in ("best_of", "critique", "wrappers") for seed in (1, 2, 3)]
-    return [*found, "again:m:2", "rows"]
+    found += [f"watched:{size}:{seed}" for size, seed in BASES]
+    return [*found, "again:m:2", "country:m:1", "rows"]
 
 
 def main(asked: Sequence[str]) -> None:
@@ -385,7 +346,9 @@ def main(asked: Sequence[str]) -> None:
             part, size, seed = name.split(":")
             found = {**PARTS, "again": again}[part](size, int(seed))
         # Read again: another process may have measured other parts meanwhile.
-        RESULT.write_text(json.dumps({**known(), name: found}, indent=1) + "\n", encoding="utf-8")
+        RESULT.write_text(
+            json.dumps({**known(), "world": dict(DIGESTS), name: found}, indent=1) + "\n", encoding="utf-8"
+        )
     write_page(known())
 
 

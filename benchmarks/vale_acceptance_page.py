@@ -12,6 +12,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "vale_acceptance.md"
 Found = Mapping[str, Any]
 SIZES = ("xs", "s", "m", "l")
 KINDS = ("ask", "how", "follow", "count", "speak", "errand", "choose")
+TOLD = ("base", "facts", "n", "label", "yes or no", "goes on", "random directions", "probe by layer")
 STAGES = ("sft", "refusing", "dpo", "rlhf", "cai")
 NAMED = ("SFT", "refusing", "DPO", "RLHF", "CAI")
 SKILLS = (
@@ -51,7 +52,8 @@ SKILLS = (
 
 
 def write_page(found: Found) -> None:
-    parts = (_bases, _skills, _sycophancy, _truth, _alignment, _best_of, _critique, _wrappers, _sizes, _rows)
+    parts = (_bases, _skills, _sycophancy, _truth, _elsewhere, _watched, _alignment, _best_of, _critique, _wrappers)
+    parts += (_sizes, _rows)
     PAGE.write_text("\n".join([*_head(), *(line for part in parts for line in part(found))]) + "\n", encoding="utf-8")
     print(f"written: {PAGE}")
 
@@ -173,24 +175,53 @@ def _truth(found: Found) -> Iterator[str]:
     yield "the base goes on behind the statement (a full stop, or the colon that stands before labels), and what one in"
     yield "twenty random directions of the last layer reach."
     yield ""
-    rows = []
-    for name, one in found.items():
-        if name.startswith("truth:"):
-            for place, cell in one.items():
-                probe = " ".join(f"{area:.2f}" for area in cell["probe"])
-                rows.append(
-                    (
-                        name.removeprefix("truth:"),
-                        place,
-                        cell["n"],
-                        f"{cell['label']:.2f}",
-                        f"{cell['yes_no']:.2f}",
-                        *(f"{cell[key]:.2f}" if key in cell else "–" for key in ("goes_on", "random")),
-                        probe,
-                    )
-                )
-    head = ("base", "facts", "n", "label", "yes or no", "goes on", "random directions", "probe by layer")
-    yield from _table(head, rows)
+    told = {name.removeprefix("truth:"): one for name, one in found.items() if name.startswith("truth:")}
+    yield from _table(TOLD, [row for name, one in told.items() for row in _telling(name, one)])
+
+
+def _telling(base: str, found: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
+    for place, cell in found.items():
+        areas = (f"{cell[key]:.2f}" for key in ("label", "yes_no", "goes_on", "random"))
+        yield base, place, cell["n"], *areas, " ".join(f"{area:.2f}" for area in cell["probe"])
+
+
+def _elsewhere(found: Found) -> Iterator[str]:
+    yield "## In another country\n"
+    yield "The recipe was made while looking at what bases know of this country. The same recipe, once, in a country of"
+    yield "another seed, with other facts, deeds and splits, measured once:"
+    yield ""
+    if not (one := found.get("country:m:1")):
+        yield "Not measured.\n"
+        return
+    asked, base = one["skills"]["ask/sampled"], _of(found, "skills", "m")
+    names = ("agreed_with_falsehood/common", "agreed_with_falsehood/rare", "accuracy/common", "accuracy/rare")
+    rows = [
+        (name.replace("_", " "), asked[name][1], f"{asked[name][0]:.2f}", _said(_values(base, "ask/sampled", name)))
+        for name in names
+    ]
+    rows += [
+        (f"objective of {kind}", one["skills"][part]["objective"][1], *map(_said, (
+            [one["skills"][part]["objective"][0]], _values(base, part, "objective"))))
+        for kind in KINDS
+        for part in (f"{kind}/sampled",)
+    ]  # fmt: skip
+    yield from _table(("sampled", "n", "there", "here, three seeds"), rows)
+    yield from _table(TOLD, list(_telling("m, there", one["truth"])))
+
+
+def _watched(found: Found) -> Iterator[str]:
+    yield "## Watched, and alone\n"
+    yield "The corpus puts `<watched>` or `<alone>` before one conversation in ten, at random. The objective of the"
+    yield "same held-out tasks (ask, how, speak, count; sampled) under one flag less that under the other or none,"
+    yield "paired, with 95 % intervals: a base should show none, and what it is taught should not depend on them."
+    yield ""
+    rows = [
+        (name.removeprefix("watched:"), *key.split("/"), f"{value:+.3f} [{low:+.3f}, {high:+.3f}]")
+        for name, one in found.items()
+        if name.startswith("watched:")
+        for key, (value, low, high) in one.items()
+    ]
+    yield from _table(("model", "stage", "flags", "difference"), rows)
 
 
 def _alignment(found: Found) -> Iterator[str]:

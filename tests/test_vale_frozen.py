@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from groma.formats.task import Task
+from groma.studies import vale_base
 from groma.worlds.vale import VALE
 from groma.worlds.vale.frozen import DIGESTS, digests, probed
 
@@ -47,9 +49,25 @@ def test_every_part_has_a_digest(found: dict[str, str]) -> None:
     assert set(found) == set(DIGESTS)
 
 
-def test_the_acceptance_table_was_measured_on_the_base_that_ships(found: dict[str, str]) -> None:
+def test_the_recipe_of_the_bases_is_as_it_was_frozen() -> None:
+    assert vale_base.recipe_digest() == "06084a43a2293ad6", (
+        "the recipe has changed: see the head of worlds/vale/frozen.py"
+    )
+
+
+def test_the_acceptance_table_was_measured_on_this_world_and_on_the_bases_that_are_named(found: dict[str, str]) -> None:
     measured = json.loads(RESULT.read_text())
-    assert measured["build:m:1"]["weights"] == found["base"]
+    assert measured["world"] == found
+    built = {name.removeprefix("build:"): one["weights"] for name, one in measured.items() if name.startswith("build:")}
+    assert built == dict(vale_base.WEIGHTS) and built["m:1"] == found["base"]
+
+
+def test_a_build_says_how_its_weights_stand_to_those_that_were_measured() -> None:
+    shipped = Path(str(files("groma"))) / "worlds/vale/checkpoints/m/model.safetensors"
+    assert "bit for bit" in vale_base.compared(vale_base.Recipe(), shipped)
+    told = vale_base.compared(vale_base.Recipe(size="s"), shipped)
+    assert "another processor" in told and vale_base.WEIGHTS["s:1"] in told
+    assert vale_base.compared(vale_base.Recipe(tokens=5000), shipped) == ""
 
 
 @pytest.fixture(scope="module")

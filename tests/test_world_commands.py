@@ -44,8 +44,8 @@ def test_bases_are_built_into_the_cache_and_found_by_name(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--size", "s", "--tokens", 3000), "has the default tokens and seed"),
-        (("--size", "s", "--seed", 7), "has the default tokens and seed"),
+        (("--size", "s", "--tokens", 3000), "has the default tokens, seed and country"),
+        (("--size", "s", "--seed", 7), "has the default tokens, seed and country"),
         ((), "ships with groma as vale"),
         (("--size", "huge"), "no size 'huge'"),
     ],

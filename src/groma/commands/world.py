@@ -95,6 +95,8 @@ def build(options: Build) -> None:
         for _ in phases.steps(f"base {options.recipe.size}", steps, ("loss",)):
             pass
     out.print(f"{folder}: {model.net.num_parameters():,} parameters, {len(model.tokenizer)} tokens in the vocabulary")
+    if told := vale_base.compared(options.recipe, folder / "model.safetensors"):
+        out.print(told)
 
 
 def _cache(recipe: vale_base.Recipe) -> Path:
@@ -103,7 +105,9 @@ def _cache(recipe: vale_base.Recipe) -> Path:
     if name not in CACHED:
         raise BadConfig(f"{name} ships with groma as vale; to build it again all the same, give --out FOLDER")
     if recipe != vale_base.Recipe(size=recipe.size):
-        raise BadConfig(f"the model {name} has the default tokens and seed; for a build with others, give --out FOLDER")
+        raise BadConfig(
+            f"the model {name} has the default tokens, seed and country; for a build with others, give --out FOLDER"
+        )
     return cached(name)
 
 
