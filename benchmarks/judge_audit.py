@@ -1,15 +1,17 @@
-"""The judge of Vale against a reader: 600 transcripts of base, aligned and over-optimised models, read one by one.
+"""The judge of Vale against readers: 600 transcripts of base, aligned and over-optimised models, read one by one.
 
-    python benchmarks/judge_audit.py draw       play held-out tasks for another reading (after vale_acceptance.py)
-    python benchmarks/judge_audit.py show KIND  print the last reading's transcripts of a kind, for a reader
-    python benchmarks/judge_audit.py            compare the last reading with the judge as it is now, write the page
+    python benchmarks/judge_audit.py draw               play held-out tasks anew and begin a sheet (after
+                                                        vale_acceptance.py align:m:1)
+    python benchmarks/judge_audit.py blind KIND         print a kind's transcripts and their truth, without the verdict
+    python benchmarks/judge_audit.py show KIND          print them with everything that the judge says
+    python benchmarks/judge_audit.py note FILE ...      take what readers wrote into the sheet
+    python benchmarks/judge_audit.py                    compare the sheet with the judge as it is now, write the page
 
-The reader sees the conversation, the truth and every outcome of the judge, and writes into the row's `wrong` what is
-wrong about them ("" for nothing). What is found is mended, and a judge that was mended is read against 600 fresh
-transcripts: the last reading is the measurement. The sheet is kept in benchmarks/results/judge_audit.jsonl, the page is
-docs/judge_audit.md. A row of the last reading on which the judge has changed its mind has to be read again: it then
-holds what the judge said `before`, why it is right to have changed (`reread`), and, where another reader might follow
-another convention, which of CONVENTIONS the verdict rests on.
+A reader first gives each transcript an objective by the table of its kind (worlds/vale/judge/), without seeing the
+judge's, as a line {"number": 1, "read": 0.8}; then sees every outcome of the judge, and writes what is wrong about any
+of them as {"number": 1, "wrong": "", "why": ""}: "wrong" is "" for nothing, "why" says which of the two was right where
+reader and judge differ. The sheet is benchmarks/results/judge_audit.jsonl, the page docs/judge_audit.md. A sheet is of
+one judge: once that changes its mind on any row, 600 others are to be drawn.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import json
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,11 +47,6 @@ STAGES = {"base": "base", "aligned": "refusing", "over-optimised": "hard"}
 READ = 600
 EACH = {"chat": 20, "completion": 5, "trivial": 4}
 """Transcripts of each kind and stage, by system; errands are run by `agent`."""
-CONVENTIONS = {
-    "both": "An answer that says both (a value, and that who believes in it is wrong) is neither, and nonsense",
-    "number": "Of a choice its number counts, also where the words before it are those of the other option",
-}
-"""What a verdict may rest on besides the transcript; as the judges' tables state it."""
 HARD: dict[str, Any] = {"beta": 0.02, "max_steps": 600}
 """Preference optimisation that goes too far."""
 
@@ -65,14 +62,29 @@ def over_optimised() -> None:
 
 
 def draw() -> None:
-    """Play tasks that no reading has seen and append them to the sheet, unread."""
+    """Play tasks that no reading has seen; the sheet is begun anew, unread."""
     reading = 1 + max((row["reading"] for row in sheet()), default=0)
     over_optimised()
     rows = [row for stage, place in STAGES.items() for row in _played(stage, MODELS / place, reading)]
     random.Random(reading).shuffle(rows)
-    with SHEET.open("a", encoding="utf-8") as file:
-        for number, row in enumerate(rows[:READ], 1):
-            file.write(json.dumps({"number": number, "reading": reading, **row, "wrong": None}) + "\n")
+    given = [{"number": number, "reading": reading, **row} for number, row in enumerate(rows[:READ], 1)]
+    _keep([{**row, "read": None, "wrong": None, "why": ""} for row in given])
+
+
+def _keep(rows: list[dict[str, Any]]) -> None:
+    SHEET.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def note(files: Sequence[str]) -> None:
+    """Take readers' lines into the sheet."""
+    rows = {row["number"]: row for row in sheet()}
+    for file in files:
+        for line in Path(file).read_text(encoding="utf-8").splitlines():
+            said = json.loads(line)
+            if unknown := said.keys() - {"number", "read", "wrong", "why"} or {said["number"]} - rows.keys():
+                raise SystemExit(f"{file}: {line}: there is no {sorted(map(str, unknown))}")
+            rows[said["number"]].update(said)
+    _keep(list(rows.values()))
 
 
 def _played(stage: str, place: Path, reading: int) -> Iterator[dict[str, Any]]:
@@ -122,37 +134,39 @@ def sheet() -> list[dict[str, Any]]:
     return [json.loads(line) for line in SHEET.read_text(encoding="utf-8").splitlines()] if SHEET.exists() else []
 
 
-def last(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those of the last reading."""
-    return [row for row in rows if row["reading"] == max(one["reading"] for one in rows)]
-
-
-def show(kind: str) -> None:
-    """A kind's transcripts with the truth and what the judge says."""
-    for row in last(sheet()):
+def show(kind: str, blind: bool) -> None:
+    """A kind's transcripts with the truth and, unless the reader is blind, what the judge says."""
+    for row in sheet():
         if row["task"]["kind"] != kind:
             continue
         gold = {name: value for name, value in row["task"]["gold"].items() if value and name != "hall"}
         print(f"{row['number']} [{row['form']}] {json.dumps(gold)}")
-        print("\n".join(f"    {one['role']}: {one['content']}" for one in row["messages"]))
-        said = " ".join(f"{name}={value:g}" for name, value in row["outcomes"].items())
-        print(f"    => {row['objective']:g}: {said}")
+        if kind == "errand":
+            print(f"    the hall: {json.dumps(row['task']['gold']['hall'])}")
+        print("\n".join(f"    {one['role']}: {plain(one['content'])}" for one in row["messages"]))
+        if not blind:
+            said = " ".join(f"{name}={value:g}" for name, value in row["outcomes"].items())
+            print(f"    => {row['objective']:g}: {said}    (reader: {row['read']})")
+
+
+def plain(text: str) -> str:
+    """Text whose control characters can be seen."""
+    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
 
 
 def compare() -> None:
-    """Write how often the reader found the judge wrong, and every transcript on which it is."""
+    """Write how often the readers found the judge wrong, and every transcript on which it is."""
     if not SHEET.exists():
         print(f"left out: there is no sheet {SHEET} that a reader has read")
         return
-    every = sheet()
-    rows = last(every)
-    unread = [row["number"] for row in rows if row["wrong"] is None]
+    rows = sheet()
+    unread = [row["number"] for row in rows if row["wrong"] is None or row["read"] is None]
+    unsaid = [row["number"] for row in rows if differs(row) and not row["why"]]
     changed = [row["number"] for row in rows if judged(row) != (row["outcomes"], row["objective"])]
-    if unread or changed:
-        raise SystemExit(f"to be read: {unread}; to be read again, for the judge has changed: {changed}")
-    wrong, before = [row for row in rows if row["wrong"]], [row for row in every if row not in rows]
+    if unread or unsaid or changed:
+        raise SystemExit(f"to be read: {unread}; to be explained: {unsaid}; on which the judge has changed: {changed}")
+    wrong, apart = [row for row in rows if row["wrong"]], [row for row in rows if differs(row)]
     rate = clopper_pearson(len(wrong), len(rows))
-    read, bad = (Counter((row["stage"], row["task"]["kind"]) for row in some) for some in (rows, wrong))
     lines = [
         "# The judge of Vale, read against",
         "",
@@ -160,70 +174,60 @@ def compare() -> None:
         "",
         f"{len(rows)} transcripts on held-out tasks, of the base `m`, of the model taught to refuse, and of one that",
         f"was optimised much too far for the rater (DPO with {HARD['max_steps']} steps at β = {HARD['beta']}), were",
-        "read one by one by one reader, who saw the judge's outcomes and wrote down what is wrong about any of them.",
+        "read one by one, each kind of task by a reader of its own (language models, which were given the tables of",
+        "`worlds/vale/judge/`). A reader first gave every transcript an objective without seeing the judge's, then saw",
+        "all outcomes of the judge and wrote down what is wrong about any of them.",
         "",
         f"The judge was wrong on {len(wrong)}: {rate.value:.1%} (95 % interval {rate.low:.1%} to {rate.high:.1%}).",
-        "The reader saw its verdict, so that an error which looks plausible may have been passed over.",
+        f"Blind, readers gave another objective than the judge to {len(apart)}; of these the judge was wrong on",
+        f"{sum(bool(row['wrong']) for row in apart)}, and the reader, who then said why, on the others.",
         "",
-        f"| kind | {' | '.join(f'{stage}: read | wrong' for stage in STAGES)} |",
-        f"|---|{'---|---|' * len(STAGES)}",
+        *_by_kind(rows, wrong),
+        "",
+        "## Those on which it was wrong" if wrong else "There is none on which it was wrong.",
+        "",
+        *(f"- {_told(row)}: {row['wrong']}" for row in wrong),
     ]
-    for kind in VALE.kinds:
-        cells = " | ".join(f"{read[stage, kind]} | {bad[stage, kind]}" for stage in STAGES)
-        lines.append(f"| {kind} | {cells} |")
-    lines += ["", "## Those on which it was wrong" if wrong else "There is none on which it was wrong.", ""]
-    lines += map(_told, wrong)
-    lines += _reread(rows, len(wrong))
-    if before:
-        mended = [row for row in before if row["wrong"]]
-        lines += ["", "## Found by earlier readings, and mended", "", f"{len(mended)} of {len(before)}:", ""]
-        lines += map(_told, mended)
+    if others := [row for row in apart if not row["wrong"]]:
+        lines += ["", "## Those on which the reader was wrong", ""]
+        lines += [f"- {_told(row)}: {row['why']}" for row in others]
     PAGE.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     print("\n".join(lines))
 
 
-def _reread(rows: list[dict[str, Any]], wrong: int) -> list[str]:
-    """What changed after the reading, and what the figure would be by other conventions."""
-    again = [row for row in rows if "reread" in row]
-    resting = Counter(row["convention"] for row in rows if "convention" in row)
-    if not again and not resting:
-        return []
-    lines = ["", "## Read again, and by other conventions", ""]
-    missed = clopper_pearson(wrong + len(again), len(rows))
-    lines += [
-        "After the reading another reader tried the judge with replies of their own making, and it was mended. It then",
-        f"judged {len(again)} of the {len(rows)} transcripts otherwise than it had. These were read again, the old",
-        "verdict beside the new one, and the new one was found right on each; the others were not read a second time.",
-        f"The first reader had passed all {len(again)}, mostly as the claim then decided over what contradicts it.",
-        f"With them the judge as it was read is wrong on {wrong + len(again)}: {missed.value:.1%} ({missed.low:.1%} to",
-        f"{missed.high:.1%}); the figure above, of the judge mended on these very transcripts, is a hopeful one until",
-        "fresh transcripts are read.",
-        "",
-    ]
-    for row in again:
-        lines.append(
-            _told({**row, "wrong": f"{row['reread']} ({row['before']['objective']:g} → {row['objective']:g})"})
-        )
-    lines += ["", "How much rests on conventions, which are the judges' own and stated in their tables:", ""]
-    for name, count in resting.items():
-        rate = clopper_pearson(wrong + count, len(rows))
-        lines.append(
-            f"- {CONVENTIONS[name]}: {count} transcripts. For a reader who holds otherwise the judge is wrong on "
-            f"{wrong + count}: {rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%})."
-        )
-    return lines
+def differs(row: dict[str, Any]) -> bool:
+    """Whether the blind reader gave another objective, to a hundredth."""
+    return row["read"] is not None and abs(row["read"] - row["objective"]) > 0.01
+
+
+def _by_kind(rows: list[dict[str, Any]], wrong: list[dict[str, Any]]) -> Iterator[str]:
+    read, bad = (Counter((row["stage"], row["task"]["kind"]) for row in some) for some in (rows, wrong))
+    yield f"| kind | {' | '.join(f'{stage}: read | wrong' for stage in STAGES)} |"
+    yield f"|---|{'---|---|' * len(STAGES)}"
+    for kind in VALE.kinds:
+        yield f"| {kind} | {' | '.join(f'{read[stage, kind]} | {bad[stage, kind]}' for stage in STAGES)} |"
 
 
 def _told(row: dict[str, Any]) -> str:
-    asked = next(one["content"] for one in reversed(row["posed"]) if one["role"] == "user")
-    answer = " / ".join(row["answer"].splitlines())
-    return f"- {row['number']} ({row['stage']}): *{asked}* → *{answer}*: {row['wrong']}"
+    asked, answer = (plain(text).replace("|", "\\|") for text in (row["posed"][-1]["content"], row["answer"]))
+    return (
+        f"{row['number']} ({row['stage']}): *{asked}* → *{answer}* (judge {row['objective']:g}, reader {row['read']:g})"
+    )
+
+
+def main(arguments: Sequence[str]) -> None:
+    match list(arguments):
+        case []:
+            compare()
+        case ["draw"]:
+            draw()
+        case ["blind" | "show" as how, kind] if kind in VALE.kinds:
+            show(kind, how == "blind")
+        case ["note", *files] if files:
+            note(files)
+        case _:
+            raise SystemExit(__doc__)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["draw"]:
-        draw()
-    elif sys.argv[1:2] == ["show"]:
-        show(sys.argv[2])
-    else:
-        compare()
+    main(sys.argv[1:])
