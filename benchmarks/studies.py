@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from parts.machine import machine
+from parts.machine import machine, versions
 
 from groma.formats.run_folder import RunFolder
 from groma.formats.study import Criterion, Summary, Table
@@ -35,14 +36,15 @@ writes. What is missed is told as missed; thresholds are ours where the paper gi
 
 def run(name: str, seeds: int) -> None:
     """Run a study, or go on with it, and keep what it found."""
-    out = RUNS / name
-    command = [str(Path(sys.executable).parent / "groma"), "study", name, "--out", str(out), "--seeds", str(seeds)]
-    command += ["--parts", str(RUNS / "stages")] if STUDIES[name].shares else []
-    subprocess.run([*command, *(["--resume"] if out.exists() else [])], check=True)
+    out, asked = RUNS / name, ["study", name, "--out", f"runs/studies/{name}", "--seeds", str(seeds)]
+    asked += ["--parts", "runs/studies/stages"] if STUDIES[name].shares else []
+    groma = str(Path(sys.executable).parent / "groma")
+    subprocess.run([groma, *asked, *(["--resume"] if out.exists() else [])], check=True, cwd=ROOT)
     folder = RunFolder.open(out)
     manifest = folder.manifest()
-    told = {key: manifest[key] for key in ("settings", "versions", "seconds")}
-    found = {**told, "machine": machine(), "summary": folder.read_json("study.json")}
+    told = {key: manifest[key] for key in ("settings", "seconds")}
+    about = {"command": shlex.join(["groma", *asked]), "machine": machine(), "versions": versions()}
+    found = {**told, **about, "summary": folder.read_json("study.json")}
     (RESULTS / f"study_{name}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+
+from groma.formats.digest import digest
+from groma.worlds.vale.frozen import DIGESTS
 
 PACKAGES = ("groma", "torch", "transformers", "numpy")
 
@@ -26,7 +30,19 @@ def machine() -> dict[str, str | int | float]:
 
 
 def versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    """Of Python and the packages, of this repository, and of the built-in world, by the digest of all its digests."""
+    about = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    return {**about, "revision": _revision(), "vale": digest(dict(DIGESTS))}
+
+
+def _revision() -> str:
+    """The commit that is checked out, with + where files differ from it."""
+    asked = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
+    try:
+        told = subprocess.run(asked, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "not noted"
+    return told.stdout.strip()
 
 
 def command() -> str:
