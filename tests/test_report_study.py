@@ -12,7 +12,7 @@ from groma.cli import run
 from groma.formats.errors import BadInput
 from groma.formats.run_folder import RunFolder
 from groma.formats.study import Chart, Criterion, Point, Summary, Table
-from groma.report.study import SUMMARY, render
+from groma.report.study import SUMMARY, render, write_study_page
 
 CURVES = tuple(
     Point(name, x, y * x - 0.1 * x * x, y * x - 0.1 * x * x - 0.05, y * x)
@@ -80,6 +80,22 @@ def test_what_others_wrote_is_text() -> None:
     page = render(SUMMARY_OF, dict(MANIFEST))
     assert "&lt;b&gt;.6&lt;/b&gt;" in page and "<b>.6</b>" not in page
     assert "default-src 'none'" in page and "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        (b"", "broken JSON"),
+        (b"[]", "no summary of a study"),
+        (b'{"title": "a"}', "no summary of a study"),
+        (b"\xff\xfe", "no UTF-8 text"),
+    ],
+)
+def test_a_broken_file_of_findings_is_refused_by_its_name(tmp_path: Path, held: bytes, said: str) -> None:
+    RunFolder.create(tmp_path / "run", dict(MANIFEST))
+    (tmp_path / "run" / SUMMARY).write_bytes(held)
+    with pytest.raises(BadInput, match=f"{SUMMARY}.*{said}"):
+        write_study_page(tmp_path / "run")
 
 
 def test_what_is_no_summary_is_refused() -> None:

@@ -81,6 +81,8 @@ class RunFolder:
             return loads(file.read_text(encoding="utf-8"), str(file))
         except OSError as error:
             raise BadInput(f"the file cannot be read ({error.strerror})", where=str(file)) from error
+        except UnicodeDecodeError as error:
+            raise BadInput("the file is no UTF-8 text", where=str(file), expected="one whole JSON value") from error
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write `value` to `name`, whole or not at all."""

@@ -96,8 +96,8 @@ class Summary:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """One from what a run folder holds. BadInput where it is none."""
+    def from_dict(cls, plain: Mapping[str, Any], where: str = "") -> Self:
+        """One from what a run folder holds, in the file `where`. BadInput where it is none."""
         try:
             return cls(
                 plain["title"],
@@ -121,4 +121,5 @@ class Summary:
                 ),
             )
         except (KeyError, TypeError) as error:
-            raise BadInput(f"this is no summary of a study ({error})", expected="what `groma study` wrote") from error
+            said = f"this is no summary of a study ({error})"
+            raise BadInput(said, where=where, expected="what `groma study` wrote") from error

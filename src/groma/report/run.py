@@ -42,7 +42,7 @@ def read_run(path: str | Path) -> Run:
     order = order_of(records, _listed(manifest, "stages"), _listed(manifest, "systems"))
     curves = folder.read_json(RELIABILITY) if folder.file(RELIABILITY).exists() else {}
     files = sorted((folder.path / FOUND).glob("*.json"))
-    found = [Summary.from_dict(folder.read_json(f"{FOUND}/{file.name}")) for file in files]
+    found = [Summary.from_dict(folder.read_json(f"{FOUND}/{file.name}"), str(file)) for file in files]
     sources = _sources(folder, records, order)
     return Run(manifest, records, order, sources, manifest.get("outcomes") or {}, curves, found)
 

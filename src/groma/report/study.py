@@ -33,7 +33,8 @@ def is_of_study(folder: str | Path) -> bool:
 def write_study_page(folder: str | Path) -> Path:
     """Write `report.html` of a study's run folder. BadInput where it holds no summary."""
     run = RunFolder.open(folder)
-    return run.write_text(PAGE, render(Summary.from_dict(run.read_json(SUMMARY)), run.manifest()))
+    told = Summary.from_dict(run.read_json(SUMMARY), str(run.file(SUMMARY)))
+    return run.write_text(PAGE, render(told, run.manifest()))
 
 
 def render(summary: Summary, manifest: dict[str, object]) -> str:
