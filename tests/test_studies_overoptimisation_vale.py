@@ -90,7 +90,9 @@ def test_the_page_is_made_of_the_results(small: tuple[dict[str, Any], Path]) -> 
     found, _ = small
     rows = vale_criteria.table(found).rows
     assert [row[0] for row in rows] == ["width 16", "comparisons 16", WHOLE, RATER]
-    assert len(vale_criteria.charts(found)) == 3 and "n = 16" in vale_criteria.lead(found)
+    assert len(vale_criteria.charts(found)) == 5 and "n = 16" in vale_criteria.lead(found)
+    climbed = [(one["name"], f"{one['kl_coef']:g}") for one in found["ppo"]]
+    assert [row[:2] for row in vale_criteria.climbs(found).rows] == climbed and len(set(climbed)) == len(climbed) > 1
 
 
 def test_nothing_is_measured_on_a_prompt_that_was_learned_from(tmp_path: Path) -> None:

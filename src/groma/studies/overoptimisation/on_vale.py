@@ -3,7 +3,8 @@
 As in Gao et al. 2022 comparisons are labelled by the gold without noise, and nothing is measured on a prompt of which
 a proxy has learned. Two things are varied: the width of the proxy
 (Llamas of the base's shape from random weights, and the fine-tuned model itself) and the number of its comparisons.
-Each proxy is optimised by best-of-n from one pool of samples to n = 1,000, some by PPO with and without a KL penalty.
+Each proxy is optimised by best-of-n from one pool of samples to n = 1,000, most by PPO with and without a KL
+penalty.
 
 We differ: proxies go twice over their comparisons; the gold has few levels (it says what a reply did, not how much it
 pleases), so that pairs of equal gold are left out; and replies come in lumps, so that the KL of best-of-n lies below
@@ -77,8 +78,12 @@ class Config:
     """The form is fitted on best-of-n up to here, and predicts the last n."""
     ppo: ppo.Config = field(default_factory=lambda: replace(PPO_ON_VALE, max_steps=30, kl_limit=None))
     kl_coefs: tuple[float, ...] = (0.0, 0.1)
-    climbed: tuple[str, ...] = ("width 16", "comparisons 500", WHOLE)
-    """The proxies that PPO is paid by."""
+    climbed: tuple[str, ...] = (
+        *(f"width {width}" for width in (8, 16, 64)),
+        *(f"comparisons {size}" for size in (125, 500, 2000)),
+        WHOLE,
+    )
+    """The proxies that PPO is paid by, over their widths and over their data."""
     window: int = 3
     """Steps of PPO behind a point of its curve."""
 

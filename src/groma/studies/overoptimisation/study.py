@@ -66,7 +66,7 @@ def summary(results: Mapping[int, Results]) -> Summary:
             _ensembles(first),
             *vale_criteria.charts(first["vale"]),
         ),
-        (vale_criteria.table(first["vale"]),),
+        (vale_criteria.table(first["vale"]), vale_criteria.climbs(first["vale"])),
     )
 
 

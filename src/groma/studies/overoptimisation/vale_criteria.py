@@ -163,14 +163,18 @@ def _moved(row: Results, ns: Sequence[int]) -> str:
 def charts(vale: Results) -> tuple[Chart, ...]:
     told = vale["best of n"]
     fitted = f"The forms are fitted up to n = {vale['fitted up to']}. Bars: 95 % over {told['prompts']} prompts."
-    varied = _varied(vale)
+    varied, free = _varied(vale), [one for one, _ in _pairs(vale)]
     whole = varied["data"][-1]
     return (
         _chart("Vale: best-of-n, by width of the proxy", [*varied["width"], whole], fitted),
         _chart(
             "Vale: best-of-n, by number of comparisons", [*varied["data"], {**told["rater"], "name": RATER}], fitted
         ),
-        _climbed(vale),
+        _climbed("Vale: PPO without a penalty, by width of the proxy", free, [one["name"] for one in varied["width"]]),
+        _climbed(
+            "Vale: PPO without a penalty, by number of comparisons", free, [one["name"] for one in varied["data"]]
+        ),
+        _climbed("Vale: PPO with a KL penalty and without", [*_pairs(vale)[-1]], [_pairs(vale)[-1][0]["name"]]),
     )
 
 
@@ -183,14 +187,16 @@ def _chart(title: str, rows: Sequence[Results], caption: str) -> Chart:
     return Chart(title, D, GOLD, tuple(points), tuple(row["name"] for row in rows), caption=caption)
 
 
-def _climbed(vale: Results) -> Chart:
+def _climbed(title: str, climbs: Sequence[Results], names: Sequence[str]) -> Chart:
     points, lines = [], []
-    for row in vale["ppo"]:
+    for row in climbs:
+        if row["name"] not in names and row["name"] != WHOLE:
+            continue
         name = f"{row['name']}, KL penalty {row['kl_coef']:g}"
         lines.append(name)
         points += [Point(name, d, gold) for d, gold in zip(row["d"], row["gold"], strict=True)]
     caption = "Gold of the episodes that PPO learned from, a point for some steps, joined in the order of training."
-    return Chart("Vale: PPO, by proxy and penalty", D, GOLD, tuple(points), tuple(lines), caption=caption)
+    return Chart(title, D, GOLD, tuple(points), tuple(lines), caption=caption)
 
 
 def table(vale: Results) -> Table:
@@ -219,3 +225,23 @@ def table(vale: Results) -> Table:
         f"{told['rows'][0]['gold'][0]:.2f}; of {vale['pool']:,} samples of a prompt {vale['lumps']:.0f} differ."
     )
     return Table("Proxies on Vale", columns, tuple(rows), caption)
+
+
+def climbs(vale: Results) -> Table:
+    """What PPO came to by every proxy, without a penalty and with one."""
+    rows = []
+    for one in vale["ppo"]:
+        gold, error = one["gold"], one["gold error"]
+        place = int(np.argmax(gold))
+        rows.append(
+            (
+                one["name"],
+                f"{one['kl_coef']:g}",
+                f"{gold[0]:.2f}",
+                f"{gold[place]:.2f} ± {NORMAL * error[place]:.2f} at {one['d'][place] ** 2:.2f}",
+                f"{gold[-1]:.2f} ± {NORMAL * error[-1]:.2f} at {one['d'][-1] ** 2:.2f}",
+                f"{one['proxy'][place]:.2f}, {one['proxy'][-1]:.2f}",
+            )
+        )
+    columns = ("proxy", "KL penalty", "gold at first", "highest gold, at KL", "gold at the end, at KL", "proxy there")
+    return Table("PPO on Vale", columns, tuple(rows), "Gold and proxy of the episodes that PPO learned from.")
