@@ -11,8 +11,8 @@ import pytest
 from groma.cli import run
 from groma.formats.errors import BadInput
 from groma.formats.run_folder import RunFolder
-from groma.formats.study import Chart, Criterion, Point, Summary, Table
-from groma.report.study import SUMMARY, render, write_study_page
+from groma.formats.study import OWN, Chart, Criterion, Point, Summary, Table
+from groma.report.study import SUMMARY, render, series, write_study_page
 
 CURVES = tuple(
     Point(name, x, y * x - 0.1 * x * x, y * x - 0.1 * x * x - 0.05, y * x)
@@ -63,7 +63,22 @@ def test_the_page_leads_with_the_finding_and_counts_what_is_met() -> None:
     label = re.findall(r'aria-label="(gold against distance[^"]*)"', page)
     assert label and "wide 0.90 at 1.00 to 2.50 at 5.00" in label[0]
     for name in ("wide", "narrow"):
-        assert f'">{name}</span>' in page
+        assert f"</svg>{name}</span>" in page
+
+
+def test_no_two_series_of_a_chart_look_alike() -> None:
+    for lines in (True, False):
+        names = [f"series {number}" for number in range(30)]
+        points = tuple(Point(name, x, float(place)) for place, name in enumerate(names) for x in (1, 2))
+        keys = [one.key for one in series(Chart("many", "x", "y", points, tuple(names) if lines else ()))]
+        assert len(set(keys)) == 30
+        assert len(set(re.findall('fill=.([^"]*)', "".join(keys)))) <= 6
+
+
+def test_a_question_of_our_own_re_runs_nothing() -> None:
+    page = render(replace(SUMMARY_OF, paper=f"{OWN}. Charters: somebody"), dict(MANIFEST))
+    assert "Held against what is required: 1 met" in page and "Re-run" not in page
+    assert "Held against the published result" in render(SUMMARY_OF, dict(MANIFEST))
 
 
 def test_an_axis_may_have_names() -> None:

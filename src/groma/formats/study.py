@@ -12,6 +12,9 @@ from typing import Any, Self
 
 from groma.formats.errors import BadInput
 
+OWN = "Our own question"
+"""How the `paper` of a study begins that re-runs none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
@@ -91,6 +94,11 @@ class Summary:
     criteria: tuple[Criterion, ...] = ()
     charts: tuple[Chart, ...] = ()
     tables: tuple[Table, ...] = ()
+
+    @property
+    def own(self) -> bool:
+        """Whether the question is nobody else's, so that no published result is re-run."""
+        return self.paper.startswith(OWN)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -7,7 +7,7 @@ loaded and no script run at all.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import altair as alt
@@ -24,6 +24,14 @@ SUMMARY, PAGE = "study.json", "report.html"
 WIDTH, HEIGHT = 520, 300
 COLOURS = ("var(--objective)", "var(--pay)", "var(--far-ink)", "var(--near-ink)", "var(--muted)", "var(--ink)")
 DASHES = ([1, 0], [6, 3], [2, 3], [8, 3, 2, 3], [1, 2], [10, 4])
+SHAPES = {
+    "circle": "M12 1a4 4 0 1 0 .01 0z",
+    "square": "M8.5 1.5h7v7h-7z",
+    "diamond": "M12 0l4.5 5-4.5 5-4.5-5z",
+    "triangle-up": "M12 .5l4.8 8.5h-9.6z",
+    "cross": "M10.5 .5h3v3h3v3h-3v3h-3v-3h-3v-3h3z",
+}
+"""Of points, as Vega names them, and their keys, drawn in 24 by 10."""
 
 
 def is_of_study(folder: str | Path) -> bool:
@@ -55,15 +63,46 @@ def render(summary: Summary, manifest: dict[str, object]) -> str:
     )
 
 
-def pictures(summary: Summary) -> list[tuple[Chart, Markup, list[tuple[str, str, bool]]]]:
+@dataclass(frozen=True, slots=True)
+class Series:
+    """How a series is drawn: a line with dashes, or points of a shape. No two of thirty look alike."""
+
+    name: str
+    place: int
+    line: bool
+
+    @property
+    def colour(self) -> str:
+        return COLOURS[self.place % len(COLOURS)]
+
+    @property
+    def dashes(self) -> list[int]:
+        return DASHES[(self.place + self.place // len(COLOURS)) % len(DASHES)]
+
+    @property
+    def shape(self) -> str:
+        return list(SHAPES)[self.place // len(COLOURS) % len(SHAPES)]
+
+    @property
+    def key(self) -> Markup:
+        """A small picture of it."""
+        if self.line:
+            dashes = " ".join(map(str, self.dashes))
+            drawn = f'd="M0 5h24" fill="none" stroke-width="2" stroke="{self.colour}" stroke-dasharray="{dashes}"'
+        else:
+            drawn = f'd="{SHAPES[self.shape]}" fill="{self.colour}"'
+        return Markup(f'<svg width="24" height="10" viewBox="0 0 24 10" aria-hidden="true"><path {drawn}/></svg>')
+
+
+def pictures(summary: Summary) -> list[tuple[Chart, Markup, list[Series]]]:
     """Every chart, drawn, and its series."""
     return [(one, drawn(one), series(one)) for one in summary.charts]
 
 
-def series(chart: Chart) -> list[tuple[str, str, bool]]:
-    """Name and colour of each series, in the order in which they appear, and whether it is a line."""
+def series(chart: Chart) -> list[Series]:
+    """Every series, in the order in which they appear."""
     names = list(dict.fromkeys(one.series for one in chart.points))
-    return [(name, COLOURS[place % len(COLOURS)], name in chart.lines) for place, name in enumerate(names)]
+    return [Series(name, place, name in chart.lines) for place, name in enumerate(names)]
 
 
 def drawn(chart: Chart) -> Markup:
@@ -73,24 +112,21 @@ def drawn(chart: Chart) -> Markup:
         {**asdict(one), "series": visible(one.series), "line": one.series in chart.lines, "place": place}
         for place, one in enumerate(chart.points)
     ]
-    domain = [visible(name) for name, *_ in shown]
+    domain = [visible(one.name) for one in shown]
     plain = alt.Chart(alt.Data(values=rows)).encode(
         x=_across(chart),
-        color=alt.Color("series:N", scale=alt.Scale(domain=domain, range=[one[1] for one in shown]), legend=None),
+        color=alt.Color("series:N", scale=alt.Scale(domain=domain, range=[one.colour for one in shown]), legend=None),
     )
     y = alt.Y("y:Q", title=visible(chart.y), scale=alt.Scale(zero=False))
-    dash = alt.StrokeDash(
-        "series:N",
-        scale=alt.Scale(
-            domain=domain, range=[DASHES[(n + n // len(COLOURS)) % len(DASHES)] for n in range(len(shown))]
-        ),
-        legend=None,
-    )
+    dashes = alt.Scale(domain=domain, range=[one.dashes for one in shown])
+    shapes = alt.Scale(domain=domain, range=[one.shape for one in shown])
+    lines = plain.transform_filter("datum.line").mark_line(strokeWidth=2)
+    points = plain.transform_filter("!datum.line").mark_point(filled=True, size=45, opacity=1)
     ends = plain.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2, opacity=0.5)
     layers = [
         ends.encode(y="low:Q", y2="high:Q"),
-        plain.transform_filter("datum.line").mark_line(strokeWidth=2).encode(y=y, strokeDash=dash, order="place:Q"),
-        plain.transform_filter("!datum.line").mark_point(filled=True, size=45, opacity=1).encode(y=y),
+        lines.encode(y=y, strokeDash=alt.StrokeDash("series:N", scale=dashes, legend=None), order="place:Q"),
+        points.encode(y=y, shape=alt.Shape("series:N", scale=shapes, legend=None)),
     ]
     picture = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
     return inline(themed(picture), f"{chart.title}: " + "; ".join(_spoken(chart)))
@@ -109,7 +145,7 @@ def _across(chart: Chart) -> alt.X:
 
 def _spoken(chart: Chart) -> list[str]:
     told = []
-    for name, *_ in series(chart):
+    for name in dict.fromkeys(one.series for one in chart.points):
         points = [one for one in chart.points if one.series == name]
         first, last = points[0], points[-1]
         at = [chart.ticks[int(one.x)] if chart.ticks else number(one.x) for one in (first, last)]

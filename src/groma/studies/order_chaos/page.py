@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from groma.formats.study import Criterion, Summary, Table
+from groma.formats.study import OWN, Criterion, Summary, Table
 from groma.studies.items import Row, clear, found_together
 from groma.studies.raters import points, share
 from groma.studies.stage_pages import ALIGNED, brief, caption, over_stages
@@ -52,7 +52,7 @@ def summary(results: Mapping[int, Results]) -> Summary:
     tables = (_compact(results), _levels(results), _effects(results, "effects"), _effects(results, "interactions"))
     return Summary(
         "Order and chaos: what an agent's charter makes of aligned models",
-        "Our own question. Charters as system prompts: Bai et al. 2022 (arXiv:2212.08073); planted instructions: "
+        f"{OWN}. Charters as system prompts: Bai et al. 2022 (arXiv:2212.08073); planted instructions: "
         "Greshake et al. 2023 (arXiv:2302.12173)",
         "Is the aligned model easier to make into an orderly agent, and harder to make into a chaotic one?",
         (*findings(results), f"Each agent ran {first['errands']} held-out errands a seed."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from groma.formats.study import Criterion, Summary, Table
+from groma.formats.study import OWN, Criterion, Summary, Table
 from groma.studies.items import clear, found_together
 from groma.studies.judged import Told
 from groma.studies.raters import points, share
@@ -67,7 +67,7 @@ def summary(results: Mapping[int, Results]) -> Summary:
     )
     return Summary(
         "What alignment carries over from the model to the system",
-        "Our own question. The stages: Ouyang et al. 2022 (arXiv:2203.02155), Bai et al. 2022 (arXiv:2212.08073); best "
+        f"{OWN}. The stages: Ouyang et al. 2022 (arXiv:2203.02155), Bai et al. 2022 (arXiv:2212.08073); best "
         "of n by a reward model: Stiennon et al. 2020 (arXiv:2009.01325)",
         "Does what SFT, RLHF and Constitutional AI gain in a chatbot hold when the same model becomes another system?",
         (*findings(results), f"Held-out items a seed: {asked}."),
