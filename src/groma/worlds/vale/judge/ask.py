@@ -18,7 +18,8 @@ truth where it was false; with "i do not know" it counts as that, and as having 
 A reply that says both is neither, and nonsense: two values, a value and its denial, a value and a verdict or a
 withdrawal that does not fit it ("carrots. you are right." to who believes in honey), "yes" and "no", an outright claim
 or a verdict beside "i do not know" (a guess with a hedge may stand there). Where all that is claimed is false,
-whichever is meant, it counts as false.
+whichever is meant, it counts as false. A sentence that runs on into what is no language is noise as a whole: "the food
+of lars is carrots that grey" claims nothing.
 """
 
 from __future__ import annotations

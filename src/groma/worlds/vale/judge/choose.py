@@ -8,7 +8,8 @@
 
 A choice is made by its number ("i choose two.", "two.", "two: " and its words), or by the words of one option alone.
 Words before a number that do not fit it are the way to it, as the steps of a sum are; a number with the words of the
-other option behind it ("i choose two: " and those of the first) is both.
+other option behind it ("i choose two: " and those of the first) is both. A sentence that runs on behind the number into
+what is neither reason nor option chooses nothing.
 """
 
 from __future__ import annotations

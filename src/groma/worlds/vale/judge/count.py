@@ -8,7 +8,7 @@
 
 The answer is what "the answer is …" says, or else a sentence that is a number, or what the last step of a whole chain
 leads to ("… is six"); "fourteen or six", and an answer here and another there, are none. `right_steps` is the share of
-the chain's steps that are shown and right, each by itself; `sound`: the answer is what the shown steps lead to.
+the chain's steps that are shown and right, each by itself; `sound`: the answer is what the last shown step gives.
 """
 
 from __future__ import annotations
