@@ -32,6 +32,12 @@ def state_of(out: Path) -> Path:
     return out.with_name(f".{out.name}.state")
 
 
+def state_beside(out: Path) -> State | None:
+    """What an interrupted run for `out` left to go on from; None where there is nothing."""
+    state = state_of(out)
+    return load_state(state) if state.exists() else None
+
+
 def check_out(out: Path, resume: bool) -> State | None:
     """The state to go on from; None: from the beginning, also where a run was stopped before anything was kept.
 
@@ -45,10 +51,9 @@ def check_out(out: Path, resume: bool) -> State | None:
         raise BadConfig(f"--out {out} is a file: name a folder that does not exist")
     if blocked := next((one for one in out.parents if one.exists() and not one.is_dir()), None):
         raise BadConfig(f"--out {out} lies in {blocked}, which is a file: name a folder that does not exist")
-    state = state_of(out)
     if resume:
-        return load_state(state) if state.exists() else None
-    if state.exists():
+        return state_beside(out)
+    if (state := state_of(out)).exists():
         raise BadConfig(
             f"an interrupted run for --out {out} lies in {state}: add --resume to go on, or remove that file"
         )

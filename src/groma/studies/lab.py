@@ -21,9 +21,9 @@ from groma.formats.run_folder import RunFolder
 from groma.formats.task import Task
 from groma.formats.transcript import Played
 from groma.methods import reward, sft
-from groma.methods.checkpoint import load_state, save_reward
+from groma.methods.checkpoint import save_reward
 from groma.methods.comparisons import Chooser, as_row, compare
-from groma.methods.keeping import LOG, kept, state_of
+from groma.methods.keeping import LOG, kept, state_beside
 from groma.methods.online_config import Config as Online
 from groma.methods.pay import Answer, Named, Source
 from groma.methods.state import State, Step
@@ -85,8 +85,8 @@ class Lab:
         """A model trained from the stage `start`. shown: metrics that progress tells."""
         out = self.folder.file(name)
         if not out.is_dir():
-            model, state = self.model(start), state_of(out)
-            made = steps(model, load_state(state) if state.exists() else None)
+            model = self.model(start)
+            made = steps(model, state_beside(out))
             yield from training(name, kept(made, model, out, unset_pad=True), shown)
         return load(out)
 
@@ -100,8 +100,8 @@ class Lab:
         if out.is_dir():
             return
         yield Progress(name, 0, 1, "reads its corpus")
-        model, state = untrained(own), state_of(out)
-        steps = build(model, own, load_state(state) if state.exists() else None)
+        model = untrained(own)
+        steps = build(model, own, state_beside(out))
         yield from training(name, kept(steps, model, out, dtype=torch.bfloat16), ("loss",))
 
     def tuned(self) -> Generator[Progress, None, Model]:
@@ -137,7 +137,7 @@ class Lab:
         config = replace(config, seed=self.seed)
         out = self.folder.file(name)
         if not out.is_dir():
-            policy, state = self.model(start), state_of(out)
+            policy = self.model(start)
             made = reward.begin(self.model(start), self.seed) if begin is None else begin()
 
             def save(path: Path) -> None:
@@ -145,7 +145,7 @@ class Lab:
                 against = reward.against(made, policy, prompts, NORMALISED, max_tokens=VALE.max_tokens, seed=self.seed)
                 save_reward(against, path)
 
-            steps = reward.train(made, examples, config, load_state(state) if state.exists() else None)
+            steps = reward.train(made, examples, config, state_beside(out))
             yield from training(name, kept(steps, made.model, out, save=save), ("loss", "rewards/accuracies"))
         return load_reward(out)
 

@@ -15,8 +15,8 @@ from groma.formats.examples import Preference, Text
 from groma.formats.messages import Message
 from groma.formats.task import Posed, Task
 from groma.methods import ppo, reward
-from groma.methods.checkpoint import load_state, save_reward
-from groma.methods.keeping import kept, state_of
+from groma.methods.checkpoint import save_reward
+from groma.methods.keeping import kept, state_beside
 from groma.methods.pay import ByReward, Named
 from groma.methods.state import Step
 from groma.methods.work import Work
@@ -50,14 +50,14 @@ def train_reward(
 ) -> Iterator[Step]:
     """Train a reward model from the fine-tuned one, and write it to `out`."""
     compared = [conversational(one) for one in examples]
-    made, state = reward.begin(start, config.seed), state_of(out)
+    made = reward.begin(start, config.seed)
 
     def save(path: Path) -> None:
         prompts = [one.prompt for one in compared]
         trained = reward.against(made, start, prompts, NORMALISED, max_tokens=max_tokens, seed=config.seed)
         save_reward(trained, path)
 
-    steps = reward.train(made, compared, config, load_state(state) if state.exists() else None)
+    steps = reward.train(made, compared, config, state_beside(out))
     yield from kept(steps, made.model, out, stopped, save=save)
 
 
@@ -72,8 +72,7 @@ def reinforce(
 ) -> Iterator[Step]:
     """PPO from the fine-tuned model, as `chat`, paid by the reward model in the folder `judge`."""
     work = Work(SYSTEMS["chat"].with_(max_tokens=max_tokens), tasks, [Named("reward", ByReward([load_reward(judge)]))])
-    state = state_of(out)
-    steps = ppo.train(start, work, config, load_state(state) if state.exists() else None)
+    steps = ppo.train(start, work, config, state_beside(out))
     yield from kept(steps, start, out, stopped, unset_pad=True)
 
 

@@ -22,9 +22,8 @@ from groma.formats.examples import Demonstration, Preference, read_examples
 from groma.formats.jsonl import write_rows
 from groma.formats.run_folder import MANIFEST, RunFolder
 from groma.methods import dpo, ppo, reward, sft
-from groma.methods.checkpoint import load_state
 from groma.methods.comparisons import as_row, compare
-from groma.methods.keeping import kept, state_of
+from groma.methods.keeping import kept, state_beside
 from groma.models.engine import seat
 from groma.models.load import check as load_check
 from groma.models.load import load
@@ -142,8 +141,7 @@ def _fine_tune(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool])
         _note(folder, source.name, loaded.notes)
     else:
         shown = demonstrations(config.demonstrated, config.seed, config.demonstrators)
-    model, state = _load(config, folder, "base"), state_of(out)
-    resumed = load_state(state) if state.exists() else None
+    model, resumed = _load(config, folder, "base"), state_beside(out)
     steps = kept(sft.train(model, shown, config.sft, resumed), model, out, stopped, unset_pad=True)
     yield from training("supervised fine-tuning", steps, ("loss",))
 
@@ -169,8 +167,7 @@ def _prefer(config: Spectrum, folder: RunFolder, stopped: Callable[[], bool]) ->
     source = config.preferences or folder.file(PREFERENCES)
     loaded = read_examples(source, Preference)
     _note(folder, source.name, loaded.notes)
-    model, state = _load(config, folder, "sft"), state_of(out)
-    resumed = load_state(state) if state.exists() else None
+    model, resumed = _load(config, folder, "sft"), state_beside(out)
     steps = kept(dpo.train(model, loaded.examples, config.dpo, resumed), model, out, stopped, unset_pad=True)
     yield from training("preference optimisation", steps, ("loss", "rewards/accuracies"))
 

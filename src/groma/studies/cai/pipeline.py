@@ -26,9 +26,8 @@ from groma.formats.jsonl import read_rows, write_rows
 from groma.formats.run_folder import RunFolder
 from groma.formats.task import Task
 from groma.methods import dpo, sft
-from groma.methods.checkpoint import load_state
 from groma.methods.constitutional import Revised, demonstrations
-from groma.methods.keeping import kept, state_of
+from groma.methods.keeping import kept, state_beside
 from groma.methods.state import Step
 from groma.models.engine import seat
 from groma.models.load import load
@@ -165,7 +164,7 @@ class _Work:
         found = demonstrations(rows, self.given.constitution, self.config.learn, notes)
         shown: Sequence[Demonstration] = (*found, *self.given.demonstrations)
         model, out = self.given.start(), self.folder.file(SL)
-        resumed = load_state(state_of(out)) if state_of(out).exists() else None
+        resumed = state_beside(out)
         steps = kept(sft.train(model, shown, self.config.sft, resumed), model, out, self.stopped, unset_pad=True)
         yield from training("learning from revisions", steps, ("loss",))
 
@@ -196,7 +195,7 @@ class _Work:
         if self.config.optimise == "ppo":
             steps = self._against(model)
         else:
-            resumed = load_state(state_of(out)) if state_of(out).exists() else None
+            resumed = state_beside(out)
             made = dpo.train(model, self.compared(), self.config.dpo, resumed)
             steps = kept(made, model, out, self.stopped, unset_pad=True)
         yield from training("learning from AI feedback", steps, ("loss", "rewards/accuracies", "objective/kl"))
