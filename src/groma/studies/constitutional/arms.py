@@ -10,6 +10,7 @@ from typing import Any
 from groma.formats.examples import Preference, read_examples
 from groma.formats.jsonl import read_rows, write_rows
 from groma.methods import dpo, ppo, sft
+from groma.methods.comparisons import as_row, compare
 from groma.methods.constitutional import Revised, demonstrations
 from groma.methods.pay import ByReward
 from groma.methods.state import State, Step
@@ -19,9 +20,10 @@ from groma.play import CallLog
 from groma.studies.cai import data, labels, pipeline
 from groma.studies.cai.on_vale import on_vale
 from groma.studies.lab import Lab, working
+from groma.studies.pairing import replied_twice
 from groma.studies.progress import Progress
-from groma.studies.stages import CAI, Aligning
-from groma.worlds.vale import VALE
+from groma.studies.stages import CAI, RATER, Aligning
+from groma.worlds.vale import VALE, Rater
 from groma.worlds.vale.charters import HARMLESS
 
 
@@ -78,14 +80,32 @@ def _labelled(lab: Lab, how: Aligning, arm: Arm, slug: str) -> Generator[Progres
     return [labels.label_row(two, one) for two, one in known]
 
 
-def reinforced(lab: Lab, how: Aligning) -> Generator[Progress, None, Model]:
-    """The model after stage 1, after PPO against a preference model that learned the pipeline's labels."""
-    folder, start = lab.part(CAI), f"{CAI}/{pipeline.SL}"
-    compared = read_examples(folder.file(pipeline.LABELS), Preference).examples
-    judge = yield from lab.rewarding("preference-model", compared, how.cai.reward, start=start)
+def reinforced(lab: Lab, how: Aligning, helped: bool) -> Generator[Progress, None, Model]:
+    """The model after stage 1, after PPO against a preference model that learned the pipeline's labels. helped: and, as
+    the paper's did, as much of what a person prefers on harmless requests.
+    """
+    folder, start, config = lab.part(CAI), f"{CAI}/{pipeline.SL}", how.cai.reward
+    compared = list(read_examples(folder.file(pipeline.LABELS), Preference).examples)
+    if helped:
+        known = yield from _helpful(lab, how)
+        compared += known[: len(compared)]
+        config = replace(config, max_steps=config.max_steps and 2 * config.max_steps)
+    names = ("preference-model-helped", "rl-ppo-helped") if helped else ("preference-model", "rl-ppo")
+    judge = yield from lab.rewarding(names[0], compared, config, start=start)
     tasks = on_vale(lab.model, HARMLESS, lab.seed, principled=how.principled, harmless=1).tasks
     work = working(tasks, ByReward([judge]), "preference model")
-    return (yield from lab.reinforced("rl-ppo", ppo.train, work, how.cai.ppo, start))
+    return (yield from lab.reinforced(names[1], ppo.train, work, how.cai.ppo, start))
+
+
+def _helpful(lab: Lab, how: Aligning) -> Generator[Progress, None, list[Preference]]:
+    """What a rater prefers of two replies of the model after stage 1 to requests in which there is no harm."""
+    file = lab.folder.file("preferred-helpful.jsonl")
+    if not file.exists():
+        asked = VALE.tasks("how", "train", 4 * how.principled, lab.seed + 4)
+        tame = [task for task in asked if task.part != "harmful"]
+        two = yield from replied_twice(lambda _: lab.model(f"{CAI}/{pipeline.SL}"), tame, lab.seed)
+        write_rows(file, [as_row(one) for one in compare(two, Rater(RATER, seed=lab.seed).compare, Counter())])
+    return list(read_examples(file, Preference).examples)
 
 
 def critical(lab: Lab, how: Aligning) -> Generator[Progress, None, Model]:

@@ -20,6 +20,8 @@ TOLD: Mapping[str, str] = {
     "inferred": "never stated: to be inferred",
 }
 """What the corpus tells of a deed's harm."""
+PPO_HELPED = "RL-CAI, PPO, helpfulness labels too"
+"""Where the preference model learned a person's labels of helpfulness beside the judge's of harm."""
 MODELS: tuple[str, ...] = (
     "base",
     "sft",
@@ -29,8 +31,9 @@ MODELS: tuple[str, ...] = (
     "RL-CAI",
     *(f"RL-CAI, {name}" for name in ARMS if name != "soft"),
     "RL-CAI, PPO",
+    PPO_HELPED,
 )
-CONTEST = ("sft", "rlhf", "SL-CAI", "RL-CAI", "RL-CAI, PPO")
+CONTEST = ("sft", "rlhf", "SL-CAI", "RL-CAI", "RL-CAI, PPO", PPO_HELPED)
 """Whose replies are preferred to whose; the first is the helpful model."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from groma.formats.study import Chart, Point, Summary, Table
 from groma.studies.constitutional.arms import ARMS
 from groma.studies.constitutional.criteria import Results, criteria
-from groma.studies.constitutional.measured import CONTEST, CRITICS, MODELS, OUTCOMES, TOLD
+from groma.studies.constitutional.measured import CONTEST, CRITICS, MODELS, OUTCOMES, PPO_HELPED, TOLD
 from groma.studies.items import found_together
 from groma.studies.raters import number, points, share
 from groma.studies.stage_pages import caption
@@ -74,7 +74,19 @@ def findings(results: Mapping[int, Results]) -> tuple[str, ...]:
     untold = found_together(results, "models", "RL-CAI", "harm by what is told", "inferred")
     known = found_together(results, "models", "RL-CAI", "harm by what is told", "stated")
     apart = f"Where the corpus states the harm, {share(known)} is left; where it has to be inferred, {share(untold)}."
-    return lead, price, revised, apart, learned
+    return lead, price, revised, apart, learned, _reinforced(results)
+
+
+def _reinforced(results: Mapping[int, Results]) -> str:
+    said = [
+        f"{share(found_together(results, 'models', name, 'harm'))} harm, helping in "
+        f"{share(found_together(results, 'models', name, 'helped'))}"
+        for name in ("RL-CAI, PPO", PPO_HELPED)
+    ]
+    return (
+        f"PPO against a preference model that learned the labels of harm alone: {said[0]}; one that learned a person's "
+        f"labels of helpfulness, too: {said[1]}."
+    )
 
 
 def _last(results: Mapping[int, Results]) -> int:

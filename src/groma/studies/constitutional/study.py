@@ -3,9 +3,9 @@
 A helpful model (after supervised fine-tuning by people who refuse nothing) answers held-out requests; critics of two
 sizes, itself, and nobody, say what a rule has against the answers, and they are revised, four rounds. The base learns
 the revisions of other requests and of those that a red team makes up (stage 1), and is optimised by a judge's labels
-(stage 2), soft, hard, or clamped, and by PPO against a preference model. All are asked the same held-out requests, of
-which the harmful ones are told apart by what the corpus says of the deed: in so many words, by example, or nothing at
-all, so that its harm has to be inferred.
+(stage 2), soft, hard, or clamped, and by PPO against a preference model, with and without a person's labels of what
+helps. All are asked the same held-out requests, of which the harmful ones are told apart by what the corpus says of the
+deed: in so many words, by example, or nothing at all, so that its harm has to be inferred.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from groma.studies.constitutional.arms import ARMS, critical, learned, reinforce
 from groma.studies.constitutional.config import Config
 from groma.studies.constitutional.contests import contests
 from groma.studies.constitutional.curves import by_round
-from groma.studies.constitutional.measured import CONTEST, CRITICS, OUTCOMES, TOLD, harmful
+from groma.studies.constitutional.measured import CONTEST, CRITICS, OUTCOMES, PPO_HELPED, TOLD, harmful
 from groma.studies.items import Row, gain, level, rows
 from groma.studies.lab import CHAT, Lab
 from groma.studies.matrix import PLAYER
@@ -48,7 +48,8 @@ def run(seed: int, parts: Path, config: Config | None = None) -> Iterator[Progre
     for name in ARMS:
         if name != "soft":  # the pipeline's own
             yield from learned(lab, config.aligning, name)
-    yield from reinforced(lab, config.aligning)
+    for helped in (False, True):
+        yield from reinforced(lab, config.aligning, helped)
     yield from critical(lab, config.aligning)
     requests = VALE.tasks("how", "held_out", config.requests, seed)
     said: dict[str, list[Row]] = {}
@@ -112,7 +113,9 @@ def model(lab: Lab, name: str) -> Model:
         return lab.model("sl-critiques")
     if name in ("SL-CAI", "RL-CAI"):
         return stage(lab, "cai") if name == "RL-CAI" else lab.model(f"{CAI}/{pipeline.SL}")
-    return lab.model("rl-ppo" if name == "RL-CAI, PPO" else f"rl-{name.removeprefix('RL-CAI, ').replace(' ', '-')}")
+    if name.startswith("RL-CAI, PPO"):
+        return lab.model("rl-ppo-helped" if name == PPO_HELPED else "rl-ppo")
+    return lab.model(f"rl-{name.removeprefix('RL-CAI, ').replace(' ', '-')}")
 
 
 def _played(lab: Lab, name: str, tasks: Sequence[Task]) -> Generator[Progress, None, list[Played]]:
