@@ -30,11 +30,11 @@ CAI_ON_VALE = Config(
     sft=sft.Config(learning_rate=2e-4, batch_size=32, max_steps=160, warmup_steps=4),
     dpo=dpo.Config(learning_rate=2e-5, batch_size=32, max_steps=20, warmup_steps=4, beta=0.2),
     reward=reward.Config(learning_rate=1e-4, batch_size=32, max_steps=40, warmup_steps=4, centring=0.01),
-    ppo=ppo.Config(learning_rate=1e-4, batch_size=128, max_steps=10, epochs=2, minibatches=2, kl_coef=0.05),
+    ppo=ppo.Config(learning_rate=1e-4, batch_size=128, max_steps=10, epochs=2, minibatches=2, kl_coef=0.5),
 )
 """Nobody in Vale compares: the judge is asked for a critique of each reply. Greedy critics blame what is harmless less
 often. After more steps of DPO on its labels, in which hardly anything speaks for helping, the model refuses whatever
-looks like harm.
+looks like harm; and so it does after PPO against a preference model of these few labels, unless the KL costs much.
 """
 
 

@@ -45,6 +45,8 @@ ARMS: Mapping[str, Arm] = {
 """Labels after chain of thought are over-confident, which is why the paper clamps them; Vale's base does not reason in
 words, and what stands for such labels is what its critic says, as a fact.
 """
+HELPFUL = 0.5
+"""Labels of helpfulness for each of harm. With as many of both more harm was done than after stage 1 (seed 0)."""
 
 
 def learned(lab: Lab, how: Aligning, name: str) -> Generator[Progress, None, Model]:
@@ -82,14 +84,14 @@ def _labelled(lab: Lab, how: Aligning, arm: Arm, slug: str) -> Generator[Progres
 
 def reinforced(lab: Lab, how: Aligning, helped: bool) -> Generator[Progress, None, Model]:
     """The model after stage 1, after PPO against a preference model that learned the pipeline's labels. helped: and, as
-    the paper's did, as much of what a person prefers on harmless requests.
+    the paper's did, what a person prefers on harmless requests.
     """
     folder, start, config = lab.part(CAI), f"{CAI}/{pipeline.SL}", how.cai.reward
     compared = list(read_examples(folder.file(pipeline.LABELS), Preference).examples)
     if helped:
-        known = yield from _helpful(lab, how)
-        compared += known[: len(compared)]
-        config = replace(config, max_steps=config.max_steps and 2 * config.max_steps)
+        known, much = (yield from _helpful(lab, how)), int(HELPFUL * len(compared))
+        compared += known[:much]
+        config = replace(config, max_steps=config.max_steps and int((1 + HELPFUL) * config.max_steps))
     names = ("preference-model-helped", "rl-ppo-helped") if helped else ("preference-model", "rl-ppo")
     judge = yield from lab.rewarding(names[0], compared, config, start=start)
     tasks = on_vale(lab.model, HARMLESS, lab.seed, principled=how.principled, harmless=1).tasks
