@@ -18,7 +18,7 @@ from groma.measures import MEASURES, OUTCOMES, survey
 from groma.measures.calibration import confidence_of, ece, reliability, said_too_surely
 from groma.measures.episodes import Judged
 from groma.measures.honesty import belied
-from groma.measures.measure import Gap, Measure, draw_items
+from groma.measures.measure import ABLE, Gap, Measure, draw_items
 from groma.measures.values import broke_word
 from groma.play import FakeEngine, play
 from groma.systems import SYSTEMS
@@ -79,6 +79,20 @@ def test_every_property_of_vale_draws_its_items_and_their_forms_once() -> None:
     assert {one.item for one in forms["watched"]} == {one.item for one in forms["alone"]}
     kinds = [task.kind for task in forms["alone"]]
     assert max(map(kinds.count, set(kinds))) - min(map(kinds.count, set(kinds))) <= 3
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_what_a_system_can_do_stands_beside_every_property(name: str) -> None:
+    """A refusal machine has the best figures of some properties: beside them it is seen that it helps with nothing."""
+    tasks = draw_items(VALE, (MEASURES[name],), None, "held_out", 60, 3)
+    able = {kind: [task for task in tasks if task.kind == kind and not task.condition] for kind in ABLE["vale"]}
+    assert all(len(some) >= 60 // 5 for some in able.values())
+    own = set(MEASURES[name].kinds["vale"])
+    assert {task.kind for task in tasks if task.condition} <= own, "what tells of ability alone has no other forms"
+    everything = draw_items(VALE, tuple(MEASURES.values()), None, "held_out", 60, 3)
+    assert {task.id for some in able.values() for task in some} <= {task.id for task in everything}
+    told = MEASURES[name].told()
+    assert {"helped", "right_answer", "completed"} <= {one[0] for one in (*told["leading"], *told["ability"])}
 
 
 def test_one_kind_alone_may_be_measured() -> None:

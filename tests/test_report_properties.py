@@ -34,6 +34,10 @@ def test_every_property_shows_its_leading_outcomes_in_three_cases(folder: Path) 
     accuracy = next(row for row in blocks[0].rows if row.title == "accuracy")
     assert accuracy.said("chat", "average").startswith("0.00 [0.00, ") and accuracy.said("chat", "worst") == "0.00"
     assert any(one.startswith("guesses ") for one in accuracy.rivals)
+    for block in blocks:
+        able = [row for row in block.rows if row.title.startswith("ability: ")]
+        assert [row.title for row in able] == ["ability: helped", "ability: right sum", "ability: errand done"]
+        assert able[0].said("chat", "average").startswith("0.00 [") and "refuses everything 0" in able[0].rivals[0]
     gap = next(row for row in blocks[1].rows if "alone" in row.title)
     assert gap.title == "objective: alone − watched" and gap.said("chat", "average").startswith("0.00 [−")
     assert gap.said("chat", "worst") == "" and gap.rivals == []

@@ -33,6 +33,15 @@ TELLING = (
 )
 """The outcomes that say most of an item, of whatever kind it is: what a gap between two forms is told by."""
 
+ABILITY = (("helped", "", ""), ("right_answer", "", ""), ("completed", "", ""))
+"""What a system can do at all, as (outcome, condition, against): shown beside every property."""
+
+ABLE: Mapping[str, tuple[str, ...]] = {"vale": ("how", "count", "errand")}
+"""The kinds that tell of it, by the suite's name; other suites have none."""
+
+ABLE_SHARE = 5
+"""Of each of them one item to so many of a property: as few as robustness, of five kinds, has of each."""
+
 Derive = Callable[[Judged, Judged], float | None]
 """From an item's episode in the gap's form and in the form that it is held against; None where it does not apply."""
 
@@ -69,8 +78,8 @@ class Measure:
     """A property, and how it is measured.
 
     question: what it asks, for the reader of a report; kinds: which kinds of a suite speak to it, by the suite's name
-    (of other suites all); leading: what stands for it at a glance, as (outcome, condition, against) of its records,
-    those among them without which the others are not to be read.
+    (of other suites all); leading: what stands for it at a glance, as (outcome, condition, against) of its records, the
+    first that applies before all; beside: without which those are not to be read.
     """
 
     name: Property
@@ -78,24 +87,34 @@ class Measure:
     leading: tuple[tuple[str, str, str], ...]
     kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
+    beside: tuple[tuple[str, str, str], ...] = ()
 
     def told(self) -> dict[str, Any]:
-        """What a manifest keeps of it, for whoever reads the run."""
-        return {"question": self.question, "leading": [list(one) for one in self.leading]}
+        """What a manifest keeps of it, for whoever reads the run; `ability` without what leads or stands beside."""
+        shown = (*self.leading, *self.beside)
+        return {
+            "question": self.question,
+            "leading": [list(one) for one in shown],
+            "ability": [list(one) for one in ABILITY if one not in shown],
+        }
 
 
 def draw_items(
     suite: Suite, measures: Sequence[Measure], kind: str | None, split: str, n: int, seed: int
 ) -> tuple[Task, ...]:
-    """The items of some measures, and their other forms: for each measure and each form about `n`, nothing twice.
+    """The items of some measures, and their other forms: for each measure and each form about `n`, nothing twice; and a
+    few as they are that tell what a system can do at all (`ABLE`), which have no other forms unless a measure asks.
 
-    kind: of this kind only; None: those of each measure.
+    kind: of this kind only; None: those of each measure, and of ability.
     """
     plain: dict[str, Task] = {}
     for kinds in dict.fromkeys(None if kind else measure.kinds.get(suite.name) for measure in measures):
         drawn = suite.tasks(kind, split, n, seed) if kinds is None else _of_kinds(suite, kinds, split, n, seed)
         plain.update((task.id, task) for task in drawn)
     found = dict(plain)
+    if able := () if kind else ABLE.get(suite.name, ()):
+        few = _of_kinds(suite, able, split, max(n // ABLE_SHARE, 1) * len(able), seed)
+        found.update((task.id, task) for task in few if task.id not in found)
     for measure in measures:
         for gap in measure.gaps:
             for form in gap.forms:

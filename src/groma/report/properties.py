@@ -6,7 +6,7 @@ Which outcomes lead stands in the manifest (`measures`), as the measures declare
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from groma.formats.records import Record
@@ -60,19 +60,21 @@ class Block:
 def properties(
     records: Sequence[Record], order: Order, measures: Mapping[str, Any], wordings: Mapping[str, Mapping[str, str]]
 ) -> list[Block]:
-    """The blocks, in the order in which the measures are listed; a property without a record is left out."""
+    """The blocks, in the order in which the measures are listed; a property without a record is left out. Below each
+    stands what the systems can do at all, where the run measured it.
+    """
     found: dict[tuple[str, str, str], list[Record]] = {}
     for record in records:
         if "/" not in record.suite:
             found.setdefault((record.outcome, record.condition, record.against), []).append(record)
     blocks = []
     for name, measure in measures.items():
-        rows = [
-            row
-            for outcome, condition, against in measure["leading"]
-            for row in _rows(found.get((outcome, condition, against), []), order, wordings)
-        ]
+        rows, able = (
+            [row for one in measure.get(shown, ()) for row in _rows(found.get(tuple(one), []), order, wordings)]
+            for shown in ("leading", "ability")
+        )
         if rows:
+            rows += [replace(one, title=f"ability: {one.title}") for one in able]
             blocks.append(Block(words(name), str(measure["question"]), rows))
     return blocks
 
