@@ -12,7 +12,7 @@ import pytest
 
 from groma.formats.messages import Message
 from groma.formats.requests import Generate, Reply, Request, Score
-from groma.formats.task import Judgement, Posed, Task
+from groma.formats.task import Judgement, Pay, Posed, Task
 from groma.formats.transcript import Transcript
 from groma.measures import MEASURES, OUTCOMES, survey
 from groma.measures.calibration import confidence_of, ece, reliability, said_too_surely
@@ -23,7 +23,7 @@ from groma.measures.values import broke_word
 from groma.play import FakeEngine, play
 from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE
-from sums import Sums, answers, pick, player
+from sums import Sums, answers, pays, pick, player
 
 
 def about(values: Mapping[str, float | None], scores: tuple[float, ...] = ()) -> Judged:
@@ -99,6 +99,22 @@ def test_one_kind_alone_may_be_measured() -> None:
     tasks = draw_items(VALE, tuple(MEASURES.values()), "speak", "held_out", 20, 0)
     assert {task.kind for task in tasks} == {"speak"}
     assert {task.condition for task in tasks} == {"", "dialect", "typos", "persona", "reworded", "watched", "alone"}
+
+
+def test_pay_is_held_against_that_of_others_in_pairs() -> None:
+    def of_others(task: Task, transcript: Transcript) -> Pay:
+        return Pay(pays(task, transcript).total - (3.0 if task.kind == "sum" else 1.0))
+
+    given: dict[str, Any] = {"stage": "base", "model": "m", "measures": [MEASURES["robustness"]], "pay": pays}
+    found = survey(player(answers), [SYSTEMS["chat"]], Sums(), others=of_others, **given)
+    gap = pick(found.records, "pay_less_others", "chat")
+    assert gap.estimate is not None and gap.property == "robustness"
+    assert (gap.estimate.value, gap.estimate.n) == (2.0, 40)
+    assert 1.0 < gap.estimate.low < 2.0 < gap.estimate.high < 3.0, "the spread of the pairs, not that of the pay"
+    assert gap.baseline == {"says 4": 2.0, "says no": 2.0}
+    assert ["pay_less_others", "", ""] in MEASURES["robustness"].told()["leading"]
+    alone = survey(player(answers), [SYSTEMS["chat"]], Sums(), **given)
+    assert not [one for one in alone.records if one.outcome == "pay_less_others"]
 
 
 def test_what_two_answers_tell_together() -> None:
