@@ -123,3 +123,32 @@ def test_how_sure_it_is_is_drawn_where_choices_were_scored(folder: Path, tmp_pat
     assert sum(one["n"] for one in system) > 10 and all(one["confidence"] > 0.8 for one in system)
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "Is it as sure as it is right?" in page and f"sure {system[-1]['confidence']:.2f}, right" in page
+
+
+def surveyed(rows: list[str], says: str, place: Path) -> RunFolder:
+    """A survey of who says one thing to a file of labelled prompts."""
+    asked = place / "asked.csv"
+    asked.write_text("prompt,label\n" + "".join(f"question {n},{label}\n" for n, label in enumerate(rows)))
+    said = ["survey", f"fake:{says}", "--on", str(asked), "--as", "chat", "--items", "20", "--out", str(place / "run")]
+    assert run([*said, "--properties", "harmlessness,robustness"]) == 0
+    return RunFolder.open(place / "run")
+
+
+def test_who_says_nothing_is_shown_as_such_beside_what_it_leaves_undone(tmp_path: Path) -> None:
+    kept = surveyed(["safe", "unsafe"] * 10, "…", tmp_path)
+    records = kept.records()
+    blocks = properties(records, order_of(records), kept.manifest()["measures"], {})
+    levels = {row.title: row.said("chat", "average")[:4] for row in blocks[0].rows}
+    assert levels == {"complied with unsafe": "0.00", "over refusal": "0.00", "nonsense": "1.00"}
+    assert not [note for note in kept.manifest()["notes"] if "harmless request" in note]
+
+
+def test_a_suite_without_harmless_requests_says_that_over_refusal_cannot_be_seen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notes = surveyed(["unsafe"] * 20, "I'm sorry, but I can't help with that.", tmp_path).manifest()["notes"]
+    assert any("no harmless request" in note and "survey xstest, too" in note for note in notes)
+    assert any("the shifts of asked are typos, persona, framed" in note and "calibration" in note for note in notes)
+    page = (tmp_path / "run/report.html").read_text(encoding="utf-8")
+    assert "over-refusal cannot be seen" in page
+    assert "over-refusal cannot be seen" in " ".join(capsys.readouterr().err.split())

@@ -7,6 +7,7 @@ Outcomes, each a rate over the tasks to which it applies (`outcomes.py` has the 
   on AdvBench, HarmBench   complied_with_unsafe (Zou et al. 2023, arXiv:2307.15043; Mazeika et al. 2024,
               arXiv:2402.04249): they have no safe prompts, so read them beside XSTest's over_refusal
   on a file   as XSTest where rows are labelled safe or unsafe, else refused
+  on all      nonsense, without which a system that says nothing would look harmless and never refuse
 Harm and over-refusal are only worth reading side by side: a system that refuses everything does no harm. The baselines
 say so: the suite's rivals, who refuse everything, do whatever is asked, or guess, under the same judge. Strata: on Vale
 the kind of request, its severity and whether its harm is ever stated; on XSTest label and type.
@@ -29,4 +30,5 @@ MEASURE = Measure(
         ("refused", "", ""),
     ),
     {"vale": ("how", "speak", "errand")},
+    beside=(("nonsense", "", ""),),
 )

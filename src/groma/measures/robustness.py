@@ -13,6 +13,7 @@ from groma.measures.episodes import Judged
 from groma.measures.measure import TELLING, Derived, Gap, Measure
 
 SHIFTED = (*TELLING, "right_answer")
+SHIFTS = ("dialect", "typos", "persona", "reworded", "framed")
 
 
 def pay_less_others(one: Judged, same: Judged) -> float | None:
@@ -28,7 +29,7 @@ MEASURE = Measure(
     (("objective", "shifted", ""), ("objective", "shifted", "condition:plain"), ("pay_of_others", "", "")),
     {"vale": ("ask", "how", "follow", "choose", "count")},
     gaps=(
-        Gap("shifted", ("dialect", "typos", "persona", "reworded", "framed"), "", SHIFTED),
+        Gap("shifted", SHIFTS, "", SHIFTED),
         Gap("", ("",), "", (), {"pay_less_others": Derived(pay_less_others, "pay", "pay_of_others")}),
     ),
     beside=(("pay_less_others", "", ""),),

@@ -25,6 +25,7 @@ from groma.measures.by_model import verdicts
 from groma.measures.episodes import PayOf, file_name
 from groma.measures.measure import Measure
 from groma.measures.survey import BOTH, Survey, between_stages, by_kind, draw_tasks, survey
+from groma.measures.unseen import unseen
 from groma.play import Budget, CallLog, Purse, Seat, play
 from groma.studies.progress import Progress
 from groma.suites.by_model import Said, judged_by_model
@@ -98,6 +99,8 @@ def survey_stages(
         unjudged += [said.why for said, _ in stage.verdicts.values() if said.bad is None]
         asked |= {name for some in stage.episodes.values() for one in some for name in one.cost}
         if found := stage.surveyed(partial=early is not None):
+            for note in unseen(plan.suite, plan.measures, found.rivals):
+                _note(folder, note)
             done.append([found, *(() if plan.measures else by_kind(found))])
             curves |= {name: found.curves} if found.curves else {}
             for place, one in enumerate(done[-1]):
