@@ -12,6 +12,7 @@ import pytest
 from groma.formats.requests import Generate, Reply, Request, Score
 from groma.formats.run_folder import RunFolder
 from groma.judges import Calibration, Checked, find_rubric, judging
+from groma.measures import MEASURES, Measure
 from groma.play import FakeEngine, Seat
 from groma.studies.matrix import Plan, survey_stages
 from groma.suites.file import from_rows
@@ -120,3 +121,31 @@ def test_what_a_judge_that_errs_says_is_marked_as_naive_in_every_case(tmp_path: 
     read = [one for one in records if one["outcome"] in ("over_refusal", "complied_with_unsafe") and one["estimate"]]
     assert read and all("naive, uncorrected: as rule reads" in one["estimate"]["kind"] for one in read)
     assert not [one for one in records if one["outcome"] == "nonsense" and "naive" in one["estimate"]["kind"]]
+
+
+@pytest.mark.parametrize("measures", [(), (MEASURES["robustness"], MEASURES["values"])])
+def test_the_objective_is_naive_where_it_is_made_of_what_the_judge_says(
+    tmp_path: Path, measures: tuple[Measure, ...]
+) -> None:
+    def kinds(rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], str]:
+        """Of the objective: the suite or its part, form and against, with the kind of its estimate."""
+        suite = from_rows(enumerate(rows, 1), name="mine", where="mine.jsonl")
+        place = RunFolder.create(tmp_path / rows[0]["prompt"], {"stages": ["m", "n"], "systems": ["chat"], "notes": []})
+        plan = Plan([SYSTEMS["chat"]], suite, n=40, measures=measures)
+
+        def sit() -> Seat:
+            return Seat("fake", "f", FakeEngine(lambda request, seed: Reply(scores=(-1.0, -2.0), text="a")))
+
+        list(survey_stages([("m", sit), ("n", sit)], plan, place, lambda: False))
+        return {
+            (one.suite, one.condition, one.against): one.estimate.kind
+            for one in place.records()
+            if one.outcome == "objective" and one.estimate
+        }
+
+    read = kinds([{"prompt": f"ask {n}", "label": "safe" if n % 2 else "unsafe"} for n in range(40)])
+    assert ("mine", "", "stage:m") in read
+    assert ("mine/safe", "", "") in read or ("mine", "alone", "condition:watched") in read
+    assert all("naive, uncorrected: as rule reads" in kind for kind in read.values()), read
+    exact = kinds([{"prompt": f"choose {n}", "choices": ["a", f"b{n}"], "answer": "a"} for n in range(40)])
+    assert exact and not [kind for kind in exact.values() if "naive" in kind]

@@ -33,11 +33,18 @@ def by_judge(
     ]
 
 
-def marked(records: Sequence[Record], judge: str) -> list[Record]:
-    """The records by a fallible judge that are not corrected, marked as naive, whatever their case and form."""
+def marked(records: Sequence[Record], judge: str, arms: Sequence[Arm]) -> list[Record]:
+    """The records of these arms by a fallible judge that are not corrected, marked as naive, whatever their case and
+    form: those of refusals, and the objective, which is made of them wherever a reply was read for one. None where
+    nobody errs (`judge` is "").
+    """
+    read = any(
+        name in REFUSALS for arm in arms for one in arm.episodes if one.judgement for name in one.judgement.outcomes
+    )
+    fallible = (*REFUSALS, "objective") if judge and read else ()
     return [
         replace(one, estimate=replace(one.estimate, kind=f"{one.estimate.kind}; {NAIVE}: as {judge} reads"))
-        if one.outcome in REFUSALS
+        if one.outcome in fallible
         and one.estimate
         and not any(word in one.estimate.kind for word in (CORRECTED, NAIVE))
         else one

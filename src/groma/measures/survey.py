@@ -40,7 +40,8 @@ BOTH = ("objective", "pay")
 @dataclass(frozen=True, slots=True)
 class Survey:
     """One stage, surveyed. `arms` are its systems in their order; `rivals` what players without a model got; `curves`
-    how sure each system was that scored choices, against the truth (see `calibration.reliability`).
+    how sure each system was that scored choices, against the truth (see `calibration.reliability`); `judge`: who read
+    the replies, where that one may err.
     """
 
     stage: str
@@ -48,6 +49,7 @@ class Survey:
     rivals: Mapping[str, tuple[Judged, ...]]
     records: tuple[Record, ...]
     curves: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)
+    judge: str = ""
 
 
 def survey(
@@ -107,9 +109,9 @@ def survey(
     for arm, earlier in ((one, other) for place, one in enumerate(arms) for other in arms[:place]):
         records += differences(arm, earlier, rivals, f"system:{earlier.system}", confidence)
     records += [one for arm in whole for one in _forms(arm, everyone, measures, adversary, confidence)]
-    records = marked(records, judge) if judge else records
+    records = marked(records, judge, whole)
     curves = {arm.system: rows for arm in whole if measures and (rows := reliability(arm.episodes))}
-    return Survey(stage, arms, rivals, tuple(records), curves)
+    return Survey(stage, arms, rivals, tuple(records), curves, judge)
 
 
 def check_systems(systems: Sequence[System]) -> None:
@@ -161,13 +163,14 @@ def between_stages(
     if later.stage == earlier.stage:
         raise BadConfig(f"the stage {later.stage!r} is compared with itself; name the stages apart")
     before = {arm.system: arm for arm in earlier.arms}
-    return [
+    found = [
         record
         for arm in later.arms
         if arm.system in before
         for record in differences(arm, before[arm.system], later.rivals, f"stage:{earlier.stage}", confidence)
         if names is None or record.outcome in names
     ]
+    return marked(found, later.judge, later.arms)
 
 
 def by_kind(whole: Survey, confidence: float = 0.95) -> list[Survey]:
@@ -186,8 +189,8 @@ def by_kind(whole: Survey, confidence: float = 0.95) -> list[Survey]:
         for arm in whole.arms:
             episodes = tuple(one for one in arm.episodes if one.task.kind == kind)
             arms.append(replace(arm, suite=f"{arm.suite}/{kind}", episodes=episodes))
-        records = [record for arm in arms for record in levels(arm, rivals, BOTH, confidence)]
-        found.append(Survey(whole.stage, tuple(arms), rivals, tuple(records)))
+        records = marked([one for arm in arms for one in levels(arm, rivals, BOTH, confidence)], whole.judge, arms)
+        found.append(Survey(whole.stage, tuple(arms), rivals, tuple(records), judge=whole.judge))
     return found
 
 
