@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from parts.machine import command, machine, versions
 
 RESULT = Path(__file__).parent / "results" / "survey_speed.json"
 SYSTEMS = "trivial,completion,chat,agent,critique@charter,self_consistency"
@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=200)
     parser.add_argument("--asks", type=int, default=16)
     given = parser.parse_args()
+    about = {"machine": machine(), "versions": versions(), "command": command(), "systems": SYSTEMS}
     with tempfile.TemporaryDirectory() as place:
         items = ("--items", str(given.items))
         found = {
@@ -52,7 +53,6 @@ def main() -> None:
         }
     for name, one in found.items():
         print(f"{name}: {one['seconds']} s for {one['episodes']} episodes (target {TARGETS[name]} s)")
-    about = {"systems": SYSTEMS, "cores": os.cpu_count(), "python": platform.python_version()}
     RESULT.write_text(json.dumps({**about, "target_seconds": TARGETS, **found}, indent=1) + "\n", encoding="utf-8")
 
 

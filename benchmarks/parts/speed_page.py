@@ -22,7 +22,7 @@ Made by `python benchmarks/parts/speed_page.py` from the files in `benchmarks/re
 write and `make bench` runs. Both sides of a ratio ran in turn in one run, on the same model, data and settings; a ratio
 is the median of the paired runs, in brackets the least and the most. Above 1 Groma is faster (of memory: it takes less
 where the ratio is below 1). A *floor* is a bare loop by hand over the same data in the same run: what torch gives to
-who writes it for these data alone. Speeds of playing stand in [systems](systems.md), of surveys in [survey](survey.md).
+who writes it for these data alone. Speeds of playing stand in [systems](systems.md).
 """
 
 
@@ -31,6 +31,8 @@ def ratio(given: Found, digits: int = 2) -> str:
 
 
 def told_by(found: Found) -> list[str]:
+    if "machine" not in found:
+        return ["", f"On {found['cores']} cores; the processor, its load and the versions were not noted in this run."]
     processor, versions = found["machine"], found["versions"]
     known = ", ".join(f"{name} {versions[name]}" for name in versions if name in ("torch", "transformers", "lm_eval"))
     where = f"{processor['processor']}, {processor['cores']} cores; {known}"
@@ -157,6 +159,23 @@ def settings(found: Found) -> list[str]:
     ]
 
 
+def surveys(found: Found) -> list[str]:
+    lines = [
+        "## Surveys",
+        "",
+        "From the command to the page, all five properties; an episode is one item, in one form, in one system:",
+        f"`groma survey vale --as {found['systems']}`.",
+        "",
+        "| options | episodes | seconds | aim |",
+        "|---|---|---|---|",
+    ]
+    for name, aim in found["target_seconds"].items():
+        one = found[name]
+        options = " ".join(one["options"])
+        lines.append(f"| `{options}` ({name}) | {one['episodes']:,} | {one['seconds']:.0f} | ≤ {aim} |")
+    return lines
+
+
 PARTS: dict[str, Callable[[Found], list[str]]] = {
     "training": training,
     "reinforcement": reinforcement,
@@ -165,6 +184,7 @@ PARTS: dict[str, Callable[[Found], list[str]]] = {
     "buckets": buckets,
     "loss_memory": loss_memory,
     "settings": settings,
+    "survey_speed": surveys,
 }
 
 
