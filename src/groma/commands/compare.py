@@ -13,6 +13,7 @@ import tyro
 from rich.panel import Panel
 
 from groma.commands.choices import check_log, kept, log_of
+from groma.commands.comparing import ask, is_rubric, judging_of
 from groma.commands.console import Phases, check_sampling, err, no_effect, out, parse
 from groma.commands.surveying import suite_from
 from groma.formats.errors import BadConfig
@@ -42,8 +43,13 @@ class Compare:
     other: str | None = None
     """Another model that gives the second reply. None: the same one."""
     by: str = "rater"
-    """Who chooses: rater (Vale's), judge (the suite's objective), person (you, here), or the folder or Hub id of a
-    reward model.
+    """Who chooses: rater (Vale's), judge (the suite's objective), person (you, here), the folder or Hub id of a reward
+    model, or a rubric (refusal, harm, a FILE.toml or .json) by which the model of --player judge=WHAT compares both
+    replies, in both orders; with --other it is then said how often the first model is better.
+    """
+    player: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=WHAT")] = ()
+    """judge=WHAT: who compares by a rubric: a model, http://HOST:PORT/v1#MODEL, replay:LOG.jsonl, fake:TEXT,
+    fake:FILE.py:FUNCTION, or person.
     """
     on: str = "vale"
     """Whose prompts: vale, a public suite (xstest, …), or the path of a .jsonl or .csv file."""
@@ -78,6 +84,7 @@ def main(arguments: Sequence[str]) -> None:
     if options.temperature == 0 and options.other is None:
         raise BadConfig("--temperature 0 gives the same reply twice: raise it, or name another model with --other")
     suite = suite_from(options.on, options.data)
+    rubric = judging_of(options.by, options.player)
     choose = _chooser(options, suite)
     split = options.split or ("train" if suite is VALE else "" if options.on in SUITES else "held_out")
     if not split:
@@ -87,10 +94,17 @@ def main(arguments: Sequence[str]) -> None:
     with Phases() as phases:
         firsts = _replies(options, options.model, suite, tasks, 0, phases)
         seconds = _replies(options, options.other or options.model, suite, tasks, 1, phases)
+        pairs = list(zip(firsts, seconds, strict=True))
+        if rubric is not None:
+            said = ask(*rubric, pairs, options.seed, lambda done, of: phases.show("verdicts", done, of))
+            choose = said.choose
+    if rubric is not None:
+        for line in said.told(pairs, options.model, options.other or options.model):
+            out.print(line, markup=False)
+    assert choose is not None
     rows = []
-    by_hand = options.by == "person"
     try:
-        for one in compare(zip(firsts, seconds, strict=True), kept(choose, options.out) if by_hand else choose, notes):
+        for one in compare(pairs, kept(choose, options.out) if options.by == "person" else choose, notes):
             rows.append(as_row(one))
     except EOFError:
         notes["not reached"] = len(tasks) - sum(notes.values())
@@ -139,7 +153,8 @@ def _replies(
     return found
 
 
-def _chooser(options: Compare, suite: Suite) -> Chooser:
+def _chooser(options: Compare, suite: Suite) -> Chooser | None:
+    """Who chooses; None where a model compares by a rubric, who is asked when all replies are there."""
     if options.by == "rater":
         if suite is not VALE:
             raise BadConfig(
@@ -149,6 +164,8 @@ def _chooser(options: Compare, suite: Suite) -> Chooser:
     for name in ("group", "tires"):
         if getattr(options, name) != Compare.__dataclass_fields__[name].default:
             raise no_effect(name, getattr(options, name), "only Vale's rater (--by rater) has one")
+    if is_rubric(options.by):
+        return None
     if options.by == "judge":
         return by_judge(suite.judge)
     if options.by == "person":

@@ -51,11 +51,11 @@ def refuse_idle(given: str, players: Mapping[str, str]) -> None:
         raise BadConfig(f"--player {PLAYER}=…: nobody asks it while --judge is {given}; choose a rubric")
 
 
-def by_rubric(given: str, players: Mapping[str, str]) -> Judging:
-    """How the player `judge` judges by a rubric that ships, or one in a file."""
+def by_rubric(given: str, players: Mapping[str, str], option: str = "judge") -> Judging:
+    """How the player `judge` judges by a rubric that ships, or one in a file; `option` is where it was named."""
     rubric = read_rubric(given) if given.endswith((".toml", ".json")) else find_rubric(given)
     if PLAYER not in players:
-        raise BadConfig(f"--judge {given}: a model judges by a rubric; name it by --player {PLAYER}=WHAT")
+        raise BadConfig(f"--{option} {given}: a model judges by a rubric; name it by --player {PLAYER}=WHAT")
     return judging(rubric, by="words" if only_speaks(players[PLAYER]) else "scores")
 
 

@@ -19,6 +19,7 @@ from groma.formats.transcript import Played, Transcript
 
 Chooser = Callable[[Task, Transcript, Transcript], Choice | None]
 """Shown a task and two transcripts; None: no preference."""
+EQUAL = "equal replies"
 
 
 def compare(pairs: Iterable[tuple[Played, Played]], choose: Chooser, notes: Counter[str]) -> Iterator[Preference]:
@@ -49,7 +50,7 @@ def incomparable(first: Played, second: Played) -> str:
         return "an episode failed"
     answers = first.transcript.answer.strip(), second.transcript.answer.strip()
     if answers[0] == answers[1]:
-        return "equal replies"
+        return EQUAL
     return "" if all(answers) else "an empty reply"
 
 
