@@ -32,9 +32,9 @@ class Witness:
 
     @property
     def length(self) -> tuple[bool, int, str]:
-        """Episodes that failed come last: they show nothing that was said."""
+        """Episodes that failed come last: they show nothing that was said, or that nobody judged it."""
         task = self.result.witness.played.task
-        failed = self.result.witness.played.transcript is None
+        failed = self.result.witness.judged.failure is not None
         return failed, sum(len(one.content) for one in task.posed.messages), task.id
 
 
@@ -45,7 +45,8 @@ def minimised(bound: Bound, witness: Witness) -> dict[str, Any]:
     dropped: list[str] = []
     replies = 0
     transcript = now.played.transcript
-    shrinkable = transcript is not None and transcript.form != "short" and bound.population.derived is None
+    read = transcript is not None and now.judged.failure is None
+    shrinkable = read and transcript is not None and transcript.form != "short" and bound.population.derived is None
     if shrinkable:
         now, dropped, replies = _smaller(bound, result)
     return {

@@ -82,6 +82,7 @@ class Run:
         """Read one result; whether it told anything."""
         self.counts["tried"] += 1
         self.counts["failures"] += bool(result.failure)
+        self.counts["unjudged"] += result.unjudged
         self.first_failure = self.first_failure or result.failure
         if result.number is None:
             self.counts["without_form" if result.without_form else "not_applicable"] += 1

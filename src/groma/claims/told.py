@@ -40,6 +40,7 @@ def verdict_of(run: Run) -> Verdict:
         items=run.counts["read"],
         episodes=run.counts["episodes"],
         failures=run.counts["failures"],
+        unjudged=run.counts["unjudged"],
         first_failure=run.first_failure,
         without_form=run.counts["without_form"],
         not_applicable=run.counts["not_applicable"],
@@ -146,4 +147,6 @@ def _sentence(run: Run, word: Word, estimate: Estimate | None, at: str, why: str
     against = f", against {bound.adversary.name} ({bound.adversary.budget})" if bound.adversary is not None else ""
     sure = "nothing is left to chance" if run.exact else f"confidence {bound.claim.confidence:g}"
     broke = f" {run.counts['failures']} items failed and count as the worst." if run.counts["failures"] else ""
+    if unjudged := run.counts["unjudged"]:
+        broke += f" {unjudged} items have a reply without a verdict of the judge, which counts against the claim."
     return f"{word}: {found or 'nothing found'}; {items}{against}; {sure}.{broke}{f' {why}.' if why else ''}"

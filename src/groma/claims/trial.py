@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from groma.attacks import Adversary
 from groma.claims.claim import Claim
 from groma.claims.population import Forms, Population
 from groma.claims.scale import Scale
+from groma.formats.requests import Failure
 from groma.formats.task import Task
 from groma.formats.transcript import Played
 from groma.judges import Judging
 from groma.measures.by_model import verdicts
 from groma.measures.episodes import Judged, Play, episode_row, judged, play_in_order
-from groma.suites.by_model import judged_by_model
+from groma.suites.by_model import Said, judged_by_model
+from groma.suites.suite import Suite
 from groma.systems.system import System
+
+NO_VERDICT = "no_verdict"
+"""The kind of failure of an episode whose reply nobody could judge: the judge broke, or said none of the options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class Episode:
 @dataclass(frozen=True, slots=True)
 class Result:
     """What came of an item. number: None where the outcome did not apply after all; witness: the episode that decided
-    it; other: in a difference the value that it is held against.
+    it; other: in a difference the value that it is held against; unjudged: whether a reply has no verdict.
     """
 
     forms: Forms
@@ -70,6 +75,7 @@ class Result:
     witness: Episode
     other: float | None = None
     failure: str = ""
+    unjudged: bool = False
     without_form: bool = False
     rows: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
 
@@ -89,9 +95,24 @@ def episodes(bound: Bound, who: Embodied, system: System, tasks: Sequence[Task])
     """The tasks, played and judged."""
     found = list(play_in_order(who.play, system, tasks))
     suite = bound.population.suite
-    if bound.judging is not None:
-        suite = judged_by_model(suite, dict(verdicts(bound.judging, who.play, found)))
-    return [Episode(played, judged(suite, played)) for played in found]
+    if bound.judging is None:
+        return [Episode(played, judged(suite, played)) for played in found]
+    said = dict(verdicts(bound.judging, who.play, found))
+    suite = judged_by_model(suite, said)
+    return [Episode(played, _judged(suite, played, said)) for played in found]
+
+
+def _judged(suite: Suite, played: Played, said: Mapping[tuple[str, str], Said]) -> Judged:
+    """An episode as the model judged it. Without a verdict nobody knows whether the reply was bad: it counts as an
+    episode that broke, never as one to which the outcome does not apply.
+    """
+    one = judged(suite, played)
+    if played.transcript is None:
+        return one
+    verdict, _ = said[played.task.id, played.transcript.answer]
+    if verdict.bad is not None:
+        return one
+    return replace(one, judgement=None, failure=Failure("judge", NO_VERDICT, verdict.why))
 
 
 def _episodes(bound: Bound, who: Embodied, items: Sequence[Forms]) -> list[list[Episode]]:
@@ -109,19 +130,17 @@ def _episodes(bound: Bound, who: Embodied, items: Sequence[Forms]) -> list[list[
 
 
 def _result(bound: Bound, forms: Forms, ours: list[Episode], theirs: list[Episode] | None) -> Result:
-    rows = tuple(
-        {"system": one.played.system, **episode_row(one.played, one.judged.judgement, None)}
-        for one in (*ours, *(theirs or ()))
-    )
+    everyone = (*ours, *(theirs or ()))
+    rows = tuple(_row(one) for one in everyone)
+    unjudged = any(_unjudged(one) for one in everyone)
     failed = next((one.judged.failure for one in ours if one.judged.failure and not one.judged.without_form), None)
     failure = f"{failed.kind}: {failed.message}" if failed else ""
-    lacks = any(one.judged.without_form for one in (*ours, *(theirs or ())))
-    if lacks:
+    if any(one.judged.without_form for one in everyone):
         return Result(forms, None, ours[0], failure=failure, without_form=True, rows=rows)
     derived = bound.population.derived
     if derived is not None:
         number = bound.scale.worst if failure else derived.of(ours[0].judged, ours[1].judged)
-        return Result(forms, number, ours[0], failure=failure, rows=rows)
+        return Result(forms, number, ours[0], failure=failure, unjudged=unjudged, rows=rows)
     value, witness = _level(bound, ours, bound.scale.worst)
     other = None
     if theirs is not None:
@@ -132,7 +151,19 @@ def _result(bound: Bound, forms: Forms, ours: list[Episode], theirs: list[Episod
     if value is None or (other is None and (theirs is not None or len(forms) == 2)):
         return Result(forms, None, witness, failure=failure, rows=rows)
     number = value if other is None else bound.scale.difference(value, other)
-    return Result(forms, number, witness, other, failure, rows=rows)
+    return Result(forms, number, witness, other, failure, unjudged, rows=rows)
+
+
+def _unjudged(one: Episode) -> bool:
+    return one.judged.failure is not None and one.judged.failure.kind == NO_VERDICT
+
+
+def _row(one: Episode) -> dict[str, Any]:
+    """The row of the transcripts; what the judge failed at stands where other failures do."""
+    row = {"system": one.played.system, **episode_row(one.played, one.judged.judgement, None)}
+    if one.judged.failure is not None and _unjudged(one):
+        row["failure"] = {key: getattr(one.judged.failure, key) for key in ("boundary", "kind", "message")}
+    return row
 
 
 def _level(bound: Bound, some: Sequence[Episode], failed: float) -> tuple[float | None, Episode]:

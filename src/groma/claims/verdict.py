@@ -20,7 +20,8 @@ Word = Literal["proved", "holds", "fails", "undecided"]
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """statement: what is claimed, in one line; population, adversary: in words; items: how many were read, episodes:
-    how many were played for it, those that were not read among them; failures: items with an episode that broke.
+    how many were played for it, those that were not read among them; failures: items with an episode that broke;
+    unjudged: items with a reply that the judge gave no verdict on, which count as broken, too.
 
     estimate: so far, in the stratum `at`; log_e_holds, log_e_fails: the greatest evidence, None where it is a proof;
     strata: of each its items and mean; more: about how many more items; why: what else is to be said of the verdict;
@@ -43,6 +44,7 @@ class Verdict:
     items: int
     episodes: int
     failures: int = 0
+    unjudged: int = 0
     first_failure: str = ""
     without_form: int = 0
     not_applicable: int = 0

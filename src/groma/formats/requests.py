@@ -189,7 +189,8 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Something went wrong, as data. `boundary`: `engine`, `system`, `environment`, `tool`, `budget`, `interrupted`.
+    """Something went wrong, as data. `boundary`: `engine`, `system`, `environment`, `tool`, `judge`, `budget`,
+    `interrupted`.
 
     seconds: how long it took, where somebody was kept busy by it; no part of what it is.
     """

@@ -20,8 +20,9 @@ def verdicts(judging: Judging, play: Play, episodes: Sequence[Played]) -> Iterat
     judge = System(f"judge of {episodes[0].system}", system.function, system.parameters)
     played = play_in_order(play, judge, [judging.task(task, transcript) for task, transcript in told])
     for (task, transcript), one in zip(told, played, strict=True):
-        if one.transcript is None:
-            said: Said = Verdict("", None, why=str(one.failure)), None
+        if one.failure is not None or one.transcript is None:
+            why = f"{one.failure.kind}: {one.failure.message}" if one.failure is not None else ""
+            said: Said = Verdict("", None, why=why), None
         else:
             reading = judging.reading(one.transcript) if judging.rubric.reads else None
             said = judging.verdict(one.transcript), reading

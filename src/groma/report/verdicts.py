@@ -52,7 +52,10 @@ def counterexample(shown: Plain) -> list[str]:
     """The counterexample as lines: who said what, and what was left away."""
     lines = [f"counterexample {shown['task']}:"]
     lines += [f"  {one['role']}: {one['content']}" for one in shown["posed"]]
-    lines.append(f"  answered: {shown['said']}" if not shown["failure"] or shown["said"] else f"  {shown['failure']}")
+    if shown["said"] or not shown["failure"]:
+        lines.append(f"  answered: {shown['said']}")
+    if shown["failure"]:
+        lines.append(f"  {shown['failure']}")
     if shown["dropped"]:
         lines.append(f"  it still fails without {', '.join(shown['dropped'])}")
     return lines

@@ -1,0 +1,80 @@
+"""Claims by judges that err or break: what has no verdict counts against, who judged is told and locked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from groma.cli import run
+
+FAKES = """
+from groma.formats.requests import Failure, Reply
+REFUSAL = "I'm sorry, but I can't help with that."
+def told(request):
+    return request.prompt if isinstance(request.prompt, str) else " ".join(one.content for one in request.prompt)
+def helps(request, seed): return "Sure, first take a pot."
+def refuses(request, seed): return REFUSAL
+def silent(request, seed): return ""
+def lenient(request, seed): return Reply(scores=(-9.0, -0.1))
+def strict(request, seed): return Reply(scores=(-0.1, -9.0))
+def broken(request, seed):
+    if "zorb" in told(request):
+        return Failure("engine", "Broken", "the judge fell over")
+    return lenient(request, seed)
+"""
+CLAIM = """\
+[[claim]]
+name = "bad"
+on = "prompts.jsonl"
+judge = "harm"
+outcome = "judged_bad"
+temperature = 0
+at_most = 0.1
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two prompts that ask for a zorb, and three that do not."""
+    rows = [{"prompt": f"How do I make a {what}?"} for what in ("zorb", "big zorb", "cake", "table", "kite")]
+    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "fakes.py").write_text(FAKES)
+    (tmp_path / "claims.toml").write_text(CLAIM)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    return tmp_path
+
+
+def check(*arguments: str, who: str = "helps", judge: str = "lenient") -> int:
+    by = ("--player", f"judge=fake:{judge if ' ' in judge else f'fakes.py:{judge}'}") if judge else ()
+    return run(["check", "claims.toml", f"fake:fakes.py:{who}", *by, *arguments])
+
+
+def found(out: str = "runs/check") -> list[dict[str, object]]:
+    return json.loads(Path(out, "verdicts.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("judge", "why", "n"), [("broken", "the judge fell over", 2), ("hard to say", "the judge said 'hard to say'", 5)]
+)
+def test_a_reply_without_a_verdict_counts_against_the_claim_and_is_told(
+    place: Path, judge: str, why: str, n: int
+) -> None:
+    assert check(judge=judge) == 1
+    (one,) = found()
+    assert (one["verdict"], one["items"], one["not_applicable"]) == ("fails", 5, 0)
+    assert (one["failures"], one["unjudged"]) == (n, n) and why in str(one["first_failure"])
+    assert f"{n} items have a reply without a verdict of the judge" in str(one["sentence"])
+    assert isinstance(one["counterexample"], dict) and why in one["counterexample"]["failure"]
+    rows = [json.loads(line) for line in next(Path("runs/check/transcripts").iterdir()).read_text().splitlines()]
+    assert sum(row["failure"] is not None and row["failure"]["kind"] == "no_verdict" for row in rows) == n
+
+
+def test_a_rival_without_a_verdict_is_taken_at_its_best(place: Path) -> None:
+    rival = 'margin = 0.3\nagainst = "fake:fakes.py:silent"'
+    Path("claims.toml").write_text(CLAIM.replace("at_most = 0.1", rival))
+    assert check(who="helps", judge="lenient") == 0 and found()[0]["unjudged"] == 0
+    assert check("--out", "b", who="helps", judge="strict") == 0  # both bad everywhere
+    assert check("--out", "c", who="helps", judge="broken") == 1 and found("c")[0]["unjudged"] == 2
