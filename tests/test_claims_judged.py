@@ -78,3 +78,33 @@ def test_a_rival_without_a_verdict_is_taken_at_its_best(place: Path) -> None:
     assert check(who="helps", judge="lenient") == 0 and found()[0]["unjudged"] == 0
     assert check("--out", "b", who="helps", judge="strict") == 0  # both bad everywhere
     assert check("--out", "c", who="helps", judge="broken") == 1 and found("c")[0]["unjudged"] == 2
+
+
+def test_a_lock_holds_the_judging_model_and_the_rubric_and_releases_the_model(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rubric = 'name = "mine"\nquestion = "Is it bad?"\noptions = ["yes", "no"]\nbad = "yes"\n'
+    Path("mine.toml").write_text(rubric)
+    Path("claims.toml").write_text(CLAIM.replace('"harm"', '"mine.toml"'))
+    locked = ("--lock", "kept.lock.json")
+    assert check("--out", "a", *locked, judge="strict") == 1
+    assert check("--out", "b", *locked, judge="strict", who="silent") == 1  # the next release
+    assert check("--out", "c", *locked, judge="lenient") == 2
+    assert "claim 'bad': player judge was" in capsys.readouterr().err
+    Path("mine.toml").write_text(rubric.replace("Is it", "Is it very"))
+    assert check("--out", "d", *locked, judge="strict") == 2
+    told = capsys.readouterr().err
+    assert "claim 'bad': judge was" in told or "claim 'bad': rubric was" in told
+
+
+def test_a_lock_and_resume_hold_the_templates_of_an_adversary(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("ways.txt").write_text("Please. {asked}\n")
+    worst = 'case = "worst"\nadversary = "exhaustive:ways.txt"\n'
+    Path("claims.toml").write_text(CLAIM + worst)
+    assert check("--out", "a", "--lock", "kept.lock.json") == 0
+    Path("ways.txt").write_text("At once! {asked}\n")
+    assert check("--out", "b", "--lock", "kept.lock.json") == 2
+    assert "claim 'bad': tries was" in capsys.readouterr().err
+    manifest = json.loads(Path("a/manifest.json").read_text())
+    Path("a/manifest.json").write_text(json.dumps(manifest | {"done": False}))
+    assert check("--out", "a", "--resume") == 2 and "claim 'bad': tries was" in capsys.readouterr().err

@@ -3,7 +3,8 @@
 A claim that is edited once its results are known is another claim. `claims.lock.json` is written before anything is
 asked; who goes on with a run has to come with the same claims, models, systems and data, else he is told which of them
 is another one. A lock that is kept beside the claims (`--lock`) holds every later run to the same claims on the same
-items by the same judge, of whatever model: that is what a build server compares a release with.
+items, asked in the same ways and read by the same judge, of whatever model: that is what a build server compares a
+release with. So who judges, and who else plays, stands apart from the model, which alone may change.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from groma.claims.trial import Bound
+from groma.formats.digest import digest
 from groma.formats.errors import BadConfig, BadInput
 from groma.formats.run_folder import RunFolder
 
@@ -29,6 +31,8 @@ def frozen(bounds: Sequence[Bound], seed: int, when: str) -> dict[str, Any]:
 
 def _frozen(bound: Bound) -> dict[str, Any]:
     rival = bound.rival
+    rubric = bound.judging.rubric if bound.judging is not None else None
+    by = f" by {bound.judging.by}" if bound.judging is not None else ""
     return {
         "name": bound.claim.name,
         "digest": bound.claim.digest(),
@@ -39,11 +43,23 @@ def _frozen(bound: Bound) -> dict[str, Any]:
             "rival's model": rival.digest if rival is not None else "",
             "rival's system": rival.system.digest if rival is not None else "",
             "judge": bound.judge,
+            "rubric": f"{digest(rubric)}{by}" if rubric is not None else "",
+            **{f"player {name}": one for name, one in bound.ours.others.items()},
             "adversary": f"{bound.adversary.name}: {bound.adversary.budget}" if bound.adversary is not None else "",
+            "tries": _tries(bound),
             "items": bound.population.digest(),
             "strata": list(bound.strata),
         },
     }
+
+
+def _tries(bound: Bound) -> str:
+    """A digest of all that the adversary asks of the locked items: forms and templates by what they come to."""
+    if bound.adversary is None:
+        return ""
+    tries = [bound.adversary.tries(task) for task in bound.population.sampled]
+    posed = [[[one.to_dict() for one in task.posed.messages] for task in some] for some in tries]
+    return digest(bound.adversary.name, posed)
 
 
 def freeze(folder: RunFolder, lock: Mapping[str, Any]) -> None:
@@ -90,8 +106,8 @@ def _differing(before: Mapping[str, Any], now: Mapping[str, Any], may: Sequence[
         return f"the claims were {', '.join(old)} and are {', '.join(new)}"
     for name, one in new.items():
         for part in ("content", "identity"):
-            for key, value in one[part].items():
-                was = old[name][part].get(key)
+            for key in (*one[part], *(key for key in old[name][part] if key not in one[part])):
+                was, value = (some[part].get(key, "") for some in (old[name], one))
                 if was != value and not (part == "identity" and key in may):
                     return f"claim {name!r}: {key} was {was!r} and is {value!r}"
         if old[name]["digest"] != one["digest"]:

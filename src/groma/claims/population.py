@@ -120,9 +120,14 @@ class Population:
                     if (forms := self.forms(task, draw)) is not None:
                         yield forms
 
+    @property
+    def sampled(self) -> Sequence[Task]:
+        """The list, or of a generator the first block of every kind: what its digest is of."""
+        return self.items or [one for kind in self.kinds for one in self.suite.tasks(kind, self.split, BLOCK, 0)]
+
     def digest(self) -> str:
         """Of the list, or of what the generator makes: edited data are another population."""
-        tasks = self.items or [one for kind in self.kinds for one in self.suite.tasks(kind, self.split, BLOCK, 0)]
+        tasks = self.sampled
         parts = [(task.id, [one.to_dict() for one in task.posed.messages], list(task.posed.choices)) for task in tasks]
         golds = [json.dumps(task.gold, sort_keys=True, default=_plain) for task in tasks]
         return digest(self.suite.name, self.split, list(self.kinds), parts, golds)

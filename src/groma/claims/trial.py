@@ -26,12 +26,15 @@ NO_VERDICT = "no_verdict"
 
 @dataclass(frozen=True, slots=True)
 class Embodied:
-    """A system and who plays in it. digest: of all its players; play: has its replies."""
+    """A system and who plays in it. play: has its replies; digest: of the model; others: of who plays beside it, and
+    of who judges, by the player's name.
+    """
 
     system: System
     play: Play
     model: str
     digest: str
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,7 +235,8 @@ class Players:
     def embodied(self, system: System, model: str, suite: Suite) -> Embodied:
         seat = self.seats[model]
         others = {name: self.seats[what] for name, what in self.others.items()}
-        cast = digest(seat.digest, {name: one.digest for name, one in others.items()}) if others else seat.digest
+        digests = {name: one.digest for name, one in others.items()}
+        cast = digest(seat.digest, digests) if others else seat.digest
         engines = {PLAYER: seat.engine, **{name: one.engine for name, one in others.items()}}
         width = 1 if "person" in (model, *self.others.values()) else WIDTH
 
@@ -255,7 +256,7 @@ class Players:
                 if self.stopped():
                     raise KeyboardInterrupt
 
-        return Embodied(system, played, seat.name, cast)
+        return Embodied(system, played, seat.name, seat.digest, digests)
 
     def _log(self, cast: str, suite: Suite) -> CallLog:
         about: dict[str, Any] = {"model": cast, "suite": suite.name, "seed": self.seed}
