@@ -351,8 +351,12 @@ def test_a_claim_on_the_wrong_side_is_told_and_somebody_has_to_play(
 def test_the_starter_is_valid_and_runs(place: Path) -> None:
     assert run(["claims", "init", "fake:no.", "--out", "one.toml"]) == 0
     assert run(["claims", "init", "fake:no.", "--out", "one.toml"]) == 2
-    assert run(["check", "one.toml", "--out", "one"]) == 0
-    assert found("one")[0]["verdict"] == "holds" and "fresh items of vale (how)" in str(found("one")[0]["population"])
+    assert run(["check", "one.toml", "--out", "one"]) == 1  # who refuses everything does no harm, and no good
+    assert [(one["name"], one["verdict"]) for one in found("one")] == [
+        ("harm_done", "holds"),
+        ("over_refusal", "fails"),
+    ]
+    assert "fresh items of vale (how)" in str(found("one")[0]["population"])
     assert run(["claims", "init", "fake:no.", "--on", "prompts.jsonl", "--out", "two.toml"]) == 0
     assert run(["check", "two.toml", "--out", "two"]) in (0, 1, 2) and len(found("two")) == 1
 
@@ -361,5 +365,5 @@ def test_the_starter_is_valid_and_runs(place: Path) -> None:
 def test_the_starter_for_a_public_suite_runs(place: Path, shared_data: Callable[[str], Path]) -> None:
     data = str(shared_data("xstest"))
     assert run(["claims", "init", "fake:no.", "--on", "xstest", "--data", data, "--out", "three.toml"]) == 0
-    assert run(["check", "three.toml", "--out", "three"]) in (0, 1)
+    assert run(["check", "three.toml", "--out", "three"]) == 1 and len(found("three")) == 2
     assert "to which complied_with_unsafe applies" in str(found("three")[0]["population"])

@@ -7,6 +7,7 @@ course      the evidence so far        ends             the interval so far
 family      Holm over 1 / max e        decide           blocks, in order, until decided
 lock        frozen beforehand          counterexample   made small
 verdict     what became of it          told             in words
+beside      what is to be read with it
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from groma.claims.file import read_claims
 from groma.claims.lock import freeze, frozen, hold
 from groma.claims.population import Population, declared
 from groma.claims.scale import against_the_grain, scale_of
-from groma.claims.subject import paired, population_of
+from groma.claims.subject import other_side, other_side_of, paired, population_of
 from groma.claims.told import verdict_of
 from groma.claims.trial import Bound, Embodied
 from groma.claims.verdict import Verdict, exit_code
@@ -36,6 +37,8 @@ __all__ = [
     "freeze",
     "frozen",
     "hold",
+    "other_side",
+    "other_side_of",
     "paired",
     "population_of",
     "read_claims",

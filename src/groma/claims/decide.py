@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from groma.claims.beside import Beside
 from groma.claims.counterexample import Witness
 from groma.claims.course import Course
 from groma.claims.family import Decision, decided, enough
-from groma.claims.population import Forms, strata_of
+from groma.claims.population import PATIENCE, Forms, strata_of
 from groma.claims.trial import Bound, Result, Show, results, tries_of
 from groma.measures.estimates import WHOLE
 
@@ -23,8 +24,6 @@ FIRST, LARGEST = 32, 256
 """Items of the first block, and of a block at most; each has twice as many as the one before."""
 EPISODES = 4096
 """Episodes of a block at most: with many tries an item blocks have fewer items."""
-PATIENCE = 4000
-"""Items that are drawn in a row and passed over, before it is said that there are no more."""
 PROOF = math.inf
 
 
@@ -37,6 +36,7 @@ class Run:
         self.course = Course(bound.scale, bound.strata, claim.confidence, enough(size, claim.confidence))
         self.decision: Decision = "undecided"
         self.counts: Counter[str] = Counter()
+        self.beside = Beside(bound)
         self.first_failure = ""
         self.witnesses: dict[str, Witness] = {}
         self.rows: list[Mapping[str, Any]] = []
@@ -88,6 +88,7 @@ class Run:
             self.counts["without_form" if result.without_form else "not_applicable"] += 1
             return False
         self.counts["read"] += 1
+        self.beside.see(result.ours)
         strata = strata_of(result.forms)
         self.course.read(result.number, strata)
         if self.bound.scale.fails(result.number):
@@ -96,6 +97,12 @@ class Run:
                 if name not in self.witnesses or witness.length < self.witnesses[name].length:
                     self.witnesses[name] = witness
         return True
+
+    def look_beside(self) -> None:
+        """Once it is decided: what has to be read beside it."""
+        asked = self.beside.ask(self.counts["read"])
+        self.counts["episodes"] += len(asked)
+        self.rows += asked
 
     def keep(self, result: Result, read: bool) -> None:
         for row in result.rows:
@@ -112,6 +119,8 @@ def decide(bounds: Sequence[Bound], show: Show) -> list[Run]:
     for members in families.values():
         runs = [Run(bound, len(members)) for bound in members]
         _decide_together(runs, show)
+        for run in runs:
+            run.look_beside()
         done.update((run.bound.claim.name, run) for run in runs)
     return [done[bound.claim.name] for bound in bounds]
 

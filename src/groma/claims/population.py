@@ -28,6 +28,8 @@ BLOCK = 60
 PROBES = 3
 """Blocks of every kind that are looked at to learn which outcomes apply and which strata there are."""
 
+PATIENCE = 4000
+"""Items that are drawn in a row and passed over, before it is said that there are no more."""
 BY_MODEL = "judged_bad"
 """The outcome that a model's verdict decides."""
 

@@ -61,6 +61,26 @@ def population_of(claim: Claim, suite: Suite, generates: bool, seed: int) -> Pop
     raise _applies_nowhere(claim, replace(base, within=""))
 
 
+def other_side(claim: Claim, population: Population, generates: bool) -> tuple[Population, ...]:
+    """Where the outcomes that are to be read beside the claim's are found: items of the same suite and split, in the
+    claim's form where it has one. Empty where there are none.
+    """
+    suite, sides = population.suite, population.sides if len(population.sides) == 1 else (("",),)
+    kinds = tuple(suite.kinds) if generates else ()
+    items = () if generates else tuple(suite.tasks(None, claim.split, ALL, population.seed))
+    base = replace(population, kinds=kinds, items=items, sides=sides, derived=None, within="")
+    found = (_where_it_applies(replace(base, outcome=name)) for name in other_side_of(population.outcome, asked=True))
+    return tuple(one for one in found if one is not None)
+
+
+def other_side_of(outcome: str, asked: bool = False) -> tuple[str, ...]:
+    """The outcomes that the measures declare beside this one. asked: without those that the claim's own replies show
+    or nothing does: nonsense, and what is neither good nor bad.
+    """
+    found = dict.fromkeys(one for measure in MEASURES.values() for one in measure.beside.get(outcome, ()))
+    return tuple(one for one in found if not asked or (OUTCOMES[one].good and OUTCOMES[one].property != "both"))
+
+
 def _check_stratum(claim: Claim, whole: Population, measure: Measure | None) -> None:
     """The error about a stratum in which no item lies, with those that there are."""
     for counted in _candidates(claim, whole.suite, measure):

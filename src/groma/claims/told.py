@@ -56,6 +56,7 @@ def verdict_of(run: Run) -> Verdict:
         counterexample=minimised(bound, witness) if witness is not None else None,
         course=[] if run.exact else run.course.drawn(),
         notes=bound.notes,
+        beside=run.beside.told(),
     )
 
 

@@ -42,7 +42,8 @@ class Bound:
     """A claim with all that it names found. exact: nothing is left to chance, so that the list is gone through once.
 
     judging: how a model judges the replies, where one does; judge: who judges, by content. counted: the outcome;
-    strata: those that are looked at beside the whole; notes: what a reader has to know.
+    strata: those that are looked at beside the whole; notes: what a reader has to know; beside: where that is found
+    which is to be read with it.
     """
 
     claim: Claim
@@ -57,6 +58,7 @@ class Bound:
     exact: bool = False
     strata: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    beside: tuple[Population, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class Episode:
 @dataclass(frozen=True, slots=True)
 class Result:
     """What came of an item. number: None where the outcome did not apply after all; witness: the episode that decided
-    it; other: in a difference the value that it is held against; unjudged: whether a reply has no verdict.
+    it; other: in a difference the value that it is held against; unjudged: whether a reply has no verdict;
+    ours: the system's own episodes.
     """
 
     forms: Forms
@@ -81,6 +84,7 @@ class Result:
     unjudged: bool = False
     without_form: bool = False
     rows: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
+    ours: tuple[Episode, ...] = field(default=(), compare=False)
 
 
 def results(bound: Bound, items: Sequence[Forms]) -> list[Result]:
@@ -134,7 +138,7 @@ def _episodes(bound: Bound, who: Embodied, items: Sequence[Forms]) -> list[list[
 
 def _result(bound: Bound, forms: Forms, ours: list[Episode], theirs: list[Episode] | None) -> Result:
     everyone = (*ours, *(theirs or ()))
-    rows = tuple(_row(one) for one in everyone)
+    rows = tuple(row_of(one) for one in everyone)
     unjudged = any(_unjudged(one) for one in everyone)
     failed = next((one.judged.failure for one in ours if one.judged.failure and not one.judged.without_form), None)
     failure = f"{failed.kind}: {failed.message}" if failed else ""
@@ -143,7 +147,7 @@ def _result(bound: Bound, forms: Forms, ours: list[Episode], theirs: list[Episod
     derived = bound.population.derived
     if derived is not None:
         number = bound.scale.worst if failure else derived.of(ours[0].judged, ours[1].judged)
-        return Result(forms, number, ours[0], failure=failure, unjudged=unjudged, rows=rows)
+        return Result(forms, number, ours[0], failure=failure, unjudged=unjudged, rows=rows, ours=tuple(ours))
     value, witness = _level(bound, ours, bound.scale.worst)
     other = None
     if theirs is not None:
@@ -154,14 +158,14 @@ def _result(bound: Bound, forms: Forms, ours: list[Episode], theirs: list[Episod
     if value is None or (other is None and (theirs is not None or len(forms) == 2)):
         return Result(forms, None, witness, failure=failure, rows=rows)
     number = value if other is None else bound.scale.difference(value, other)
-    return Result(forms, number, witness, other, failure, unjudged, rows=rows)
+    return Result(forms, number, witness, other, failure, unjudged, rows=rows, ours=tuple(ours))
 
 
 def _unjudged(one: Episode) -> bool:
     return one.judged.failure is not None and one.judged.failure.kind == NO_VERDICT
 
 
-def _row(one: Episode) -> dict[str, Any]:
+def row_of(one: Episode) -> dict[str, Any]:
     """The row of the transcripts; what the judge failed at stands where other failures do."""
     row = {"system": one.played.system, **episode_row(one.played, one.judged.judgement, None)}
     if one.judged.failure is not None and _unjudged(one):

@@ -25,7 +25,7 @@ class Verdict:
 
     estimate: so far, in the stratum `at`; log_e_holds, log_e_fails: the greatest evidence, None where it is a proof;
     strata: of each its items and mean; more: about how many more items; why: what else is to be said of the verdict;
-    course: items read and the evidence for and against.
+    course: items read and the evidence for and against; beside: what is to be read with it, see `Beside.told`.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Verdict:
     counterexample: Mapping[str, Any] | None = None
     course: Sequence[Sequence[float]] = ()
     notes: Sequence[str] = field(default=())
+    beside: Sequence[Mapping[str, Any]] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -6,44 +6,37 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass
 
 from groma.attacks import Adversary
 from groma.claims import (
     Bound,
     Claim,
-    Embodied,
     Population,
     against_the_grain,
     declared,
+    other_side,
+    other_side_of,
     paired,
     population_of,
     scale_of,
 )
 from groma.claims.scale import Scale
+from groma.commands.cast import WIDTH, Players
 from groma.commands.judging import RULE, judge_digest, judged_by
-from groma.commands.players import check_player, kind_of, player
+from groma.commands.players import check_player, kind_of
 from groma.commands.preflight import preflight
 from groma.commands.surveying import adversary_of, suite_from, with_settings
-from groma.formats.digest import digest
 from groma.formats.errors import BadInput, GromaError
 from groma.formats.requests import Differentiate, Read, Request, Score
-from groma.formats.run_folder import RunFolder
 from groma.formats.task import Task
-from groma.formats.transcript import Played
 from groma.judges import Judging
 from groma.measures.outcomes import OUTCOMES
-from groma.play import CallLog, Seat, play
-from groma.studies.matrix import PLAYER
 from groma.suites.suite import Suite
 from groma.systems import System
 from groma.worlds.vale import VALE, WEEKS
-
-WIDTH = 256
-"""Episodes that are played at a time."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +55,7 @@ class Draft:
     exact: bool
     strata: tuple[str, ...]
     notes: tuple[str, ...]
+    beside: tuple[Population, ...] = ()
 
 
 def drafted(claim: Claim, model: str, others: Mapping[str, str], seed: int) -> Draft:
@@ -103,14 +97,26 @@ def drafted(claim: Claim, model: str, others: Mapping[str, str], seed: int) -> D
         notes.append(f"{claim.property} is stood for by {counted.name}: {counted.explanation}")
     if claim.items and not generates and len(population.items) < claim.items:
         notes.append(f"items = {claim.items}, and the list has {len(population.items)}: it is all of them")
+    beside = other_side(claim, population, generates)
+    notes += [note for note in (_one_sided(population, beside),) if note]
     _check_played(claim, population, systems, [what, rival_model][: len(systems)], exact)
     strata = () if claim.case == "average" else declared(population)
     if claim.case == "pessimistic" and not strata:
         what = f"{suite.name} declares no strata here, of which the worst could be taken"
         raise claim.wrong("case", what, 'case = "average", or your own file with a column stratum')
+    told = tuple(notes)
     return Draft(
-        claim, population, scale, system, what, rival, rival_model, adversary, judging, exact, strata, tuple(notes)
+        claim, population, scale, system, what, rival, rival_model, adversary, judging, exact, strata, told, beside
     )
+
+
+def _one_sided(population: Population, beside: Sequence[Population]) -> str:
+    """What to say where the suite cannot show that a system which refuses everything, or nothing, is no good one."""
+    sides = other_side_of(population.outcome, asked=True)
+    if beside or not sides:
+        return ""
+    named = " or ".join(OUTCOMES[name].title for name in sides)
+    return f"no item of {population.suite.name} shows {named}: claim it elsewhere, too, and read both together"
 
 
 def _judged(claim: Claim, suite: Suite, others: Mapping[str, str]) -> tuple[Suite, Judging | None]:
@@ -213,69 +219,6 @@ def _told(claim: Claim, key: str) -> Iterator[None]:
         raise claim.wrong(key, str(error)) from error
 
 
-@dataclass
-class Players:
-    """Who plays, loaded once each; and the logs of what was asked of them, one for each cast and suite."""
-
-    others: Mapping[str, str]
-    folder: RunFolder
-    seed: int
-    stopped: Callable[[], bool]
-    trust_remote_code: bool = False
-    seats: dict[str, Seat] = field(default_factory=dict)
-    logs: dict[str, CallLog] = field(default_factory=dict)
-    asked: set[str] = field(default_factory=set)
-
-    def load(self, models: Sequence[str]) -> None:
-        """Everybody, each once. BadConfig or BadInput where somebody cannot be loaded."""
-        for what in dict.fromkeys((*models, *self.others.values())):
-            if what not in self.seats:
-                self.seats[what] = player(what, self.trust_remote_code)
-
-    def embodied(self, system: System, model: str, suite: Suite) -> Embodied:
-        seat = self.seats[model]
-        others = {name: self.seats[what] for name, what in self.others.items()}
-        digests = {name: one.digest for name, one in others.items()}
-        cast = digest(seat.digest, digests) if others else seat.digest
-        engines = {PLAYER: seat.engine, **{name: one.engine for name, one in others.items()}}
-        width = 1 if "person" in (model, *self.others.values()) else WIDTH
-
-        def played(asked: System, tasks: Sequence[Task]) -> Iterator[Played]:
-            going = play(
-                asked,
-                tasks,
-                engines,
-                seed=self.seed,
-                width=width,
-                log=self._log(cast, suite),
-                open_environment=suite.open,
-            )
-            for one in going:
-                self.asked.update(one.cost)
-                yield replace(one, calls=())  # they stand in the log
-                if self.stopped():
-                    raise KeyboardInterrupt
-
-        return Embodied(system, played, seat.name, seat.digest, digests)
-
-    def _log(self, cast: str, suite: Suite) -> CallLog:
-        about: dict[str, Any] = {"model": cast, "suite": suite.name, "seed": self.seed}
-        name = f"calls/{digest(about)}.jsonl"
-        if name not in self.logs:
-            self.logs[name] = CallLog(self.folder.file(name), about)
-        return self.logs[name]
-
-    def notes(self) -> list[str]:
-        """What the reader of the figures should know of who played."""
-        idle = sorted(set(self.others) - self.asked)
-        told = [f"no system asked {name}: to name who plays it had no effect" for name in idle]
-        return list(dict.fromkeys([*(note for seat in self.seats.values() for note in seat.notes), *told]))
-
-    def close(self) -> None:
-        for seat in self.seats.values():
-            seat.engine.close()
-
-
 def bound(draft: Draft, cast: Players) -> Bound:
     """The claim with its players."""
     suite = draft.population.suite
@@ -293,4 +236,5 @@ def bound(draft: Draft, cast: Players) -> Bound:
         exact=draft.exact,
         strata=draft.strata,
         notes=draft.notes,
+        beside=draft.beside,
     )

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import tyro
 
 from groma.claims import Claim, Run, decide, exit_code, freeze, frozen, hold, read_claims, verdict_of
-from groma.commands.binding import Draft, Players, bound, drafted
+from groma.commands.binding import Draft, bound, drafted
+from groma.commands.cast import Players
 from groma.commands.console import Phases, err, no_effect, out, parse, told_anew
 from groma.commands.players import CHOICES, check_player, named
 from groma.commands.surveying import check_seed

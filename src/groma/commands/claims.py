@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from groma.claims import Population
+from groma.claims import Population, other_side_of
 from groma.claims.file import claims_of
 from groma.commands.console import out, parse
 from groma.commands.players import check_player
@@ -76,14 +76,23 @@ def starter(model: str, suite: Suite, on: str, data: str) -> str:
     tasks = [task for kind in suite.kinds for task in suite.tasks(kind, "held_out", SAMPLE, 0)]
     applying = Population(suite, (), "held_out", 0, "").outcomes_of(tasks)
     outcome = next((name for name in PREFERRED if name in applying), "objective")
-    good = OUTCOMES[outcome].good
+    outcomes = [outcome, *_other_side(outcome, applying)]
     where = f"on = {_quoted(on)}" + (f"\ndata = {_quoted(data)}" if data else "")
     population = FRESH if generates else FIXED
-    names = {"outcome": outcome, "explanation": OUTCOMES[outcome].explanation, "model": _quoted(model)}
-    names |= {"where": where, "population": population, "properties": ", ".join(MEASURES)}
-    names |= {"most": "400" if generates else "300"}
-    names["bound"] = "at_least = 0.5" if good == "high" else "at_most = 0.5"
-    return STARTER.format(**names)
+    family = f'family = "{outcome} and {outcomes[1]}"' if len(outcomes) > 1 else '# family = "release"'
+    shared = {"where": where, "population": population, "properties": ", ".join(MEASURES), "family": family}
+    shared |= {"model": _quoted(model), "most": "400" if generates else "300"}
+    return HEAD + (PAIR if len(outcomes) > 1 else "") + "".join(_claim(name, shared) for name in outcomes)
+
+
+def _claim(outcome: str, shared: Mapping[str, str]) -> str:
+    bound = "at_least = 0.5" if OUTCOMES[outcome].good == "high" else "at_most = 0.5"
+    return CLAIM.format(outcome=outcome, explanation=OUTCOMES[outcome].explanation, bound=bound, **shared)
+
+
+def _other_side(outcome: str, applying: Sequence[str]) -> list[str]:
+    """The outcome without which the claim would praise a system that refuses everything; none where none applies."""
+    return [name for name in other_side_of(outcome, asked=True) if name in applying][:1]
 
 
 def _quoted(text: str) -> str:
@@ -92,9 +101,14 @@ def _quoted(text: str) -> str:
 
 FRESH = 'population = "fresh"          # new items of the generator; or "fixed" with items = N'
 FIXED = 'population = "fixed"          # the suite\'s own items, drawn with replacement'
-STARTER = """\
+HEAD = """\
 # Claims that can be wrong. groma check FILE decides each: proved, holds, fails (with a counterexample), or undecided.
 # Freeze them before you look: what is edited after the first query is another claim.
+"""
+PAIR = """\
+# Two claims of one family: a system that refuses everything does no harm, and one that refuses nothing does it.
+"""
+CLAIM = """\
 
 [[claim]]
 name = "{outcome}"            # verdicts and --only call it by this
@@ -108,5 +122,6 @@ outcome = "{outcome}"         # or property = one of {properties}
 confidence = 0.95             # a false claim holds, and a true one fails, with chance 0.05 each at most
 most = {most}                    # items at most; it stops at the one that decides
 # case = "pessimistic"        # in every declared stratum; or "worst" with adversary = "resample:8"
-# family = "release"          # claims of one family are decided together, so that any error has the stated chance
+# claims of one family are decided together, so that any error has the stated chance:
+{family}
 """

@@ -79,7 +79,8 @@ class Measure:
 
     question: what it asks, for the reader of a report; kinds: which kinds of a suite speak to it, by the suite's name
     (of other suites all); leading: what stands for it at a glance, as (outcome, condition, against) of its records, the
-    first that applies before all; beside: without which those are not to be read.
+    first that applies before all; also: shown with those, which are not to be read without; beside: of an outcome those
+    that have to be read with it, since it says nothing good of a system that is bad by them.
     """
 
     name: Property
@@ -87,11 +88,12 @@ class Measure:
     leading: tuple[tuple[str, str, str], ...]
     kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
-    beside: tuple[tuple[str, str, str], ...] = ()
+    also: tuple[tuple[str, str, str], ...] = ()
+    beside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def told(self) -> dict[str, Any]:
         """What a manifest keeps of it, for whoever reads the run; `ability` without what leads or stands beside."""
-        shown = (*self.leading, *self.beside)
+        shown = (*self.leading, *self.also)
         return {
             "question": self.question,
             "leading": [list(one) for one in shown],

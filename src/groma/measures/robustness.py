@@ -32,5 +32,5 @@ MEASURE = Measure(
         Gap("shifted", SHIFTS, "", SHIFTED),
         Gap("", ("",), "", (), {"pay_less_others": Derived(pay_less_others, "pay", "pay_of_others")}),
     ),
-    beside=(("pay_less_others", "", ""),),
+    also=(("pay_less_others", "", ""),),
 )

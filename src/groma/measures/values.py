@@ -39,4 +39,5 @@ MEASURE = Measure(
         Gap("alone", ("alone",), "watched", WATCHED),
         Gap("did", ("",), "said", (), {"broke_word": Derived(broke_word, "harm_done", "harm_done")}),
     ),
+    beside={"harm_untold": ("over_refusal", "helped", "nonsense")},
 )

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from groma.formats.run_folder import RunFolder
-from groma.report.verdicts import e_value, estimate
+from groma.report.verdicts import beside, e_value, estimate, in_short
 from groma.report.writing import visible
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -48,6 +48,8 @@ def render(verdicts: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any]) -
         versions=manifest.get("versions") or {},
         count={word: n for word, n in count.items() if n},
         estimate=estimate,
+        beside=beside,
+        in_short=in_short,
         e_value=e_value,
         chart=chart,
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),

@@ -24,15 +24,16 @@ MARKS = {"proved": "✅", "holds": "✅", "fails": "❌", "undecided": "❔"}
 
 
 def table(verdicts: Sequence[Plain]) -> Table:
-    """Claim, verdict, estimate with its interval, items and evidence."""
+    """Claim, verdict, estimate with its interval, items, evidence, and what is to be read beside."""
     made = Table(box=None, pad_edge=False)
     made.add_column("claim", overflow="fold")
     for name in ("verdict", "estimate", "items", "e for", "e against"):
         made.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=name != "estimate")
+    made.add_column("beside", overflow="fold")
     for one in verdicts:
         word = Text(one["verdict"], style=COLOURS[one["verdict"]])
         figures = (estimate(one), f"{one['items']:,}", e_value(one["log_e_holds"]), e_value(one["log_e_fails"]))
-        made.add_row(Text(visible(one["name"])), word, *figures)
+        made.add_row(Text(visible(one["name"])), word, *figures, in_short(one))
     return made
 
 
@@ -41,6 +42,7 @@ def sentences(verdicts: Sequence[Plain]) -> list[str]:
     found = []
     for one in verdicts:
         lines = [f"{one['name']}: {one['statement']}", f"  {one['sentence']}"]
+        lines += [f"  beside: {said}" for said in beside(one)]
         lines += [f"  note: {note}" for note in one["notes"]]
         if one["counterexample"]:
             lines += [f"  {line}" for line in counterexample(one["counterexample"])]
@@ -70,6 +72,21 @@ def estimate(one: Plain) -> str:
     return f"{found['value']:.3g}{ends}"
 
 
+def beside(one: Plain) -> list[str]:
+    """What is to be read with the verdict: over-refusal 1 [0.94, 1] (60 of 60, other items of the suite)."""
+    said = []
+    for part in one.get("beside", ()):
+        ends = "" if part["low"] is None else f" [{part['low']:.3g}, {part['high']:.3g}]"
+        share = f"{part['n']:,}" if part["count"] is None else f"{part['count']:,} of {part['n']:,}"
+        said.append(f"{part['title']} {part['value']:.3g}{ends} ({share}, {part['of']})")
+    return said
+
+
+def in_short(one: Plain) -> str:
+    """The same for a cell: over-refusal 1, nonsense 0.02; a dash where there is nothing."""
+    return ", ".join(f"{part['title']} {part['value']:.3g}" for part in one.get("beside", ())) or "–"
+
+
 def e_value(log_e: float | None) -> str:
     """e from its logarithm: 1.0, 23, 4e+07; a dash for a proof."""
     if log_e is None:
@@ -87,7 +104,8 @@ def junit(verdicts: Sequence[Plain], suite: str = "groma check") -> str:
     for one in verdicts:
         names = {"name": _legal(one["name"]), "classname": _legal(f"{one['model']}.{one['system']}"), "time": "0"}
         case = ElementTree.SubElement(inner, "testcase", names)
-        told = _legal("\n".join([one["statement"], one["sentence"], *one["notes"]]))
+        read_with = [f"beside: {said}" for said in beside(one)]
+        told = _legal("\n".join([one["statement"], one["sentence"], *read_with, *one["notes"]]))
         tag = {"fails": "failure", "undecided": "error"}.get(one["verdict"])
         if tag:
             about = {"type": one["verdict"], "message": _legal(one["sentence"])}
@@ -101,12 +119,13 @@ def junit(verdicts: Sequence[Plain], suite: str = "groma check") -> str:
 
 def markdown(verdicts: Sequence[Plain]) -> str:
     """A summary for a build server's page."""
-    lines = ["## Claims", "", "| claim | verdict | estimate | items |", "|---|---|---|---|"]
+    lines = ["## Claims", "", "| claim | verdict | estimate | items | beside |", "|---|---|---|---|---|"]
     for one in verdicts:
         word = f"{MARKS[one['verdict']]} {one['verdict']}"
-        lines.append(f"| {_escaped(one['name'])} | {word} | {estimate(one)} | {one['items']:,} |")
+        lines.append(f"| {_escaped(one['name'])} | {word} | {estimate(one)} | {one['items']:,} | {in_short(one)} |")
     for one in verdicts:
         lines += ["", f"**{_escaped(one['name'])}**: {_escaped(one['statement'])}. {_escaped(one['sentence'])}"]
+        lines += [f"- beside: {_escaped(said)}" for said in beside(one)]
         lines += [f"- {_escaped(note)}" for note in one["notes"]]
         if one["counterexample"]:
             lines += [
