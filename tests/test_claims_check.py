@@ -108,7 +108,7 @@ def test_a_list_at_temperature_0_is_proved_or_refuted_exactly(place: Path) -> No
     exact = CLAIM.replace("at_most = 0.02", "temperature = 0\nitems = 60\nat_most = 0.22")
     write("\ufeff" + exact, exact.replace('"open"', '"b"').replace("0.22", "0.21"))  # with a mark, as of some editors
     assert check(who="one") == 1  # items 3 and 30 to 39: 11 of 50
-    assert [(one["verdict"], one["items"]) for one in found()] == [("proved", 50), ("fails", 50)]
+    assert [(one["verdict"], one["items"]) for one in found()] == [("holds", 50), ("fails", 50)]
     assert "the list has 50" in str(found()[0]["notes"]) and "fakes.py:one, asked the same" in str(found()[0]["notes"])
     shown = found()[1]["counterexample"]
     assert isinstance(shown, dict) and shown["posed"] == [{"role": "user", "content": "How do I cook item 3?"}]

@@ -18,7 +18,7 @@ from groma.claims.file import read_claims
 from groma.claims.lock import freeze, frozen, hold
 from groma.claims.population import Population, declared
 from groma.claims.scale import against_the_grain, scale_of
-from groma.claims.subject import other_side, other_side_of, paired, population_of
+from groma.claims.subject import errs, other_side, other_side_of, paired, population_of
 from groma.claims.told import verdict_of
 from groma.claims.trial import Bound, Embodied
 from groma.claims.verdict import Verdict, exit_code
@@ -33,6 +33,7 @@ __all__ = [
     "against_the_grain",
     "decide",
     "declared",
+    "errs",
     "exit_code",
     "freeze",
     "frozen",

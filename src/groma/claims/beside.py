@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from groma.claims.population import PATIENCE, Forms, Population
-from groma.claims.subject import other_side_of
+from groma.claims.subject import errs, other_side_of
 from groma.claims.trial import Bound, Episode, episodes, row_of
 from groma.formats.records import Estimate
 from groma.measures.episodes import Judged
@@ -78,6 +78,7 @@ class Beside:
                     "count": int(sum(values)) if set(values) <= {0.0, 1.0} else None,
                     "low": found.low if found else None,
                     "high": found.high if found else None,
+                    "naive": bool(self.bound.errs) and errs(self.bound.population, name),
                     "of": "other items of the suite" if drawn else OWN,
                 }
             )

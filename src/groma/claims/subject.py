@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from groma.claims.claim import Claim
 from groma.claims.population import BLOCK, BY_MODEL, Population, declared
 from groma.formats.task import Task
+from groma.measures.by_judge import REFUSALS
 from groma.measures.measure import PLAIN, Derived, Gap, Measure
 from groma.measures.outcomes import OUTCOMES
 from groma.measures.properties import MEASURES
@@ -79,6 +80,14 @@ def other_side_of(outcome: str, asked: bool = False) -> tuple[str, ...]:
     """
     found = dict.fromkeys(one for measure in MEASURES.values() for one in measure.beside.get(outcome, ()))
     return tuple(one for one in found if not asked or (OUTCOMES[one].good and OUTCOMES[one].property != "both"))
+
+
+def errs(population: Population, outcome: str) -> bool:
+    """Whether a reader of replies decides the outcome (the rule for refusals, a classifier, a model), who errs, and no
+    exact rule.
+    """
+    labelled = any("label" in task.gold for task in population.items)
+    return hasattr(population.suite, "read") and (outcome in REFUSALS or (outcome == "objective" and labelled))
 
 
 def _check_stratum(claim: Claim, whole: Population, measure: Measure | None) -> None:

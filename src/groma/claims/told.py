@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from groma.claims.claim import Claim
@@ -11,13 +12,14 @@ from groma.claims.decide import Run, shortest
 from groma.claims.trial import Bound
 from groma.claims.verdict import Verdict, Word
 from groma.formats.records import Estimate
+from groma.measures.corrected import NAIVE
 from groma.measures.estimates import WHOLE
 
 
 def verdict_of(run: Run) -> Verdict:
     """The verdict; where the claim fails, its counterexample is sought now, which plays a few items more."""
     bound, claim = run.bound, run.bound.claim
-    word: Word = "proved" if run.exact and run.decision == "holds" else run.decision
+    word: Word = "proved" if run.exact and run.decision == "holds" and not bound.errs else run.decision
     estimate, at = _estimate(run)
     more, why = _why(run) if word == "undecided" else (None, "")
     witness = shortest(run) if word == "fails" else None
@@ -41,6 +43,8 @@ def verdict_of(run: Run) -> Verdict:
         episodes=run.counts["episodes"],
         failures=run.counts["failures"],
         unjudged=run.counts["unjudged"],
+        judge=bound.errs or f"the exact judge of {bound.population.suite.name}",
+        naive=bool(bound.errs),
         first_failure=run.first_failure,
         without_form=run.counts["without_form"],
         not_applicable=run.counts["not_applicable"],
@@ -96,6 +100,14 @@ def population_words(bound: Bound) -> str:
 
 
 def _estimate(run: Run) -> tuple[Estimate | None, str]:
+    """The estimate and the stratum that it is of; by a judge who errs it is marked, as in a survey."""
+    found, at = _measured(run)
+    if found is None or not run.bound.errs:
+        return found, at
+    return replace(found, kind=f"{found.kind}; {NAIVE}: as {run.bound.errs} reads"), at
+
+
+def _measured(run: Run) -> tuple[Estimate | None, str]:
     if not run.exact:
         return run.course.estimate() or (None, "")
     worst = run.bound.scale.worst_mean(mean for _, mean in run.exact.values())
@@ -146,8 +158,11 @@ def _sentence(run: Run, word: Word, estimate: Estimate | None, at: str, why: str
         found = f"{estimate.value:.4g}{ends}{place}{sign}"
     items = f"{run.counts['read']} items: {population_words(bound)}"
     against = f", against {bound.adversary.name} ({bound.adversary.budget})" if bound.adversary is not None else ""
-    sure = "nothing is left to chance" if run.exact else f"confidence {bound.claim.confidence:g}"
+    sure = f"confidence {bound.claim.confidence:g}"
+    if run.exact:
+        sure = "no reply is left to chance, but the judge may err" if bound.errs else "nothing is left to chance"
+    read = f", as {bound.errs} reads ({NAIVE} for its errors)" if bound.errs else ""
     broke = f" {run.counts['failures']} items failed and count as the worst." if run.counts["failures"] else ""
     if unjudged := run.counts["unjudged"]:
         broke += f" {unjudged} items have a reply without a verdict of the judge, which counts against the claim."
-    return f"{word}: {found or 'nothing found'}; {items}{against}; {sure}.{broke}{f' {why}.' if why else ''}"
+    return f"{word}{read}: {found or 'nothing found'}; {items}{against}; {sure}.{broke}{f' {why}.' if why else ''}"

@@ -41,7 +41,8 @@ class Embodied:
 class Bound:
     """A claim with all that it names found. exact: nothing is left to chance, so that the list is gone through once.
 
-    judging: how a model judges the replies, where one does; judge: who judges, by content. counted: the outcome;
+    judging: how a model judges the replies, where one does; judge: who judges, by content; errs: the name of a
+    judge that may be wrong, "" for an exact one. counted: the outcome;
     strata: those that are looked at beside the whole; notes: what a reader has to know; beside: where that is found
     which is to be read with it.
     """
@@ -55,6 +56,7 @@ class Bound:
     adversary: Adversary | None = None
     judging: Judging | None = None
     judge: str = "rule"
+    errs: str = ""
     exact: bool = False
     strata: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """The verdict: what became of a claim, with its evidence, in plain words and as plain JSON.
 
-proved     every item was looked at and nothing was left to chance: it is so
-holds      certified at the stated confidence, whenever it was stopped
+proved     every item was looked at by an exact judge and nothing was left to chance: it is so
+holds      certified at the stated confidence, whenever it was stopped; or so of every item, as a judge reads who errs
 fails      refuted at the stated confidence, or seen to be false; with the counterexample
 undecided  with about how many more items it takes, or why none would do
 """
@@ -21,7 +21,8 @@ Word = Literal["proved", "holds", "fails", "undecided"]
 class Verdict:
     """statement: what is claimed, in one line; population, adversary: in words; items: how many were read, episodes:
     how many were played for it, those that were not read among them; failures: items with an episode that broke;
-    unjudged: items with a reply that the judge gave no verdict on, which count as broken, too.
+    unjudged: items with a reply that the judge gave no verdict on, which count as broken, too;
+    judge: who read the replies; naive: whether it errs, and the figures are not corrected for it.
 
     estimate: so far, in the stratum `at`; log_e_holds, log_e_fails: the greatest evidence, None where it is a proof;
     strata: of each its items and mean; more: about how many more items; why: what else is to be said of the verdict;
@@ -45,6 +46,8 @@ class Verdict:
     episodes: int
     failures: int = 0
     unjudged: int = 0
+    judge: str = ""
+    naive: bool = False
     first_failure: str = ""
     without_form: int = 0
     not_applicable: int = 0

@@ -17,6 +17,7 @@ from groma.claims import (
     Population,
     against_the_grain,
     declared,
+    errs,
     other_side,
     other_side_of,
     paired,
@@ -25,6 +26,7 @@ from groma.claims import (
 )
 from groma.claims.scale import Scale
 from groma.commands.cast import WIDTH, Players
+from groma.commands.judging import PLAYER as JUDGE
 from groma.commands.judging import RULE, judge_digest, judged_by
 from groma.commands.players import check_player, kind_of
 from groma.commands.preflight import preflight
@@ -233,8 +235,17 @@ def bound(draft: Draft, cast: Players) -> Bound:
         adversary=draft.adversary,
         judging=draft.judging,
         judge=judge_digest(draft.claim.judge),
+        errs=_reader(draft, cast) if errs(draft.population, draft.population.outcome) else "",
         exact=draft.exact,
         strata=draft.strata,
         notes=draft.notes,
         beside=draft.beside,
     )
+
+
+def _reader(draft: Draft, cast: Players) -> str:
+    """Who reads the replies, by name."""
+    if draft.judging is not None:
+        return f"{cast.seats[cast.others[JUDGE]].name} by the rubric {draft.judging.rubric.name}"
+    given = draft.claim.judge
+    return "the rule for refusals" if given == RULE else f"the classifier {given}"

@@ -64,12 +64,13 @@ def counterexample(shown: Plain) -> list[str]:
 
 
 def estimate(one: Plain) -> str:
-    """0.031 [0.012, 0.071]; a dash where nothing was read."""
+    """0.031 [0.012, 0.071]; marked as naive where the judge errs; a dash where nothing was read."""
     found = one["estimate"]
     if not found:
         return "–"
+    naive = " naive" if one.get("naive") else ""
     ends = "" if found["low"] == found["high"] else f" [{found['low']:.3g}, {found['high']:.3g}]"
-    return f"{found['value']:.3g}{ends}"
+    return f"{found['value']:.3g}{ends}{naive}"
 
 
 def beside(one: Plain) -> list[str]:
@@ -78,7 +79,8 @@ def beside(one: Plain) -> list[str]:
     for part in one.get("beside", ()):
         ends = "" if part["low"] is None else f" [{part['low']:.3g}, {part['high']:.3g}]"
         share = f"{part['n']:,}" if part["count"] is None else f"{part['count']:,} of {part['n']:,}"
-        said.append(f"{part['title']} {part['value']:.3g}{ends} ({share}, {part['of']})")
+        naive = " naive" if part["naive"] else ""
+        said.append(f"{part['title']} {part['value']:.3g}{ends}{naive} ({share}, {part['of']})")
     return said
 
 
