@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from groma.claims.beside import Beside
@@ -31,9 +32,7 @@ class Run:
     """One claim on its way to a verdict."""
 
     def __init__(self, bound: Bound, size: int) -> None:
-        claim = bound.claim
         self.bound, self.size = bound, size
-        self.course = Course(bound.scale, bound.strata, claim.confidence, enough(size, claim.confidence))
         self.decision: Decision = "undecided"
         self.counts: Counter[str] = Counter()
         self.beside = Beside(bound)
@@ -45,6 +44,12 @@ class Run:
         self.place, self.block = 0, FIRST
         self.dry = False
 
+    @cached_property
+    def course(self) -> Course:
+        """The evidence of what is sampled. Of what is gone through whole there is none: see `exact`."""
+        confidence = self.bound.claim.confidence
+        return Course(self.bound.scale, self.bound.strata, confidence, enough(self.size, confidence))
+
     @property
     def open(self) -> bool:
         """Whether more items could help."""
@@ -52,10 +57,10 @@ class Run:
 
     @property
     def evidence(self) -> tuple[float, float]:
-        if self.exact:
+        if self.bound.exact:
             if any(self.bound.scale.fails(mean) for _, mean in self.exact.values()):
                 return 0.0, PROOF
-            return (0.0, 0.0) if self.unseen else (PROOF, 0.0)
+            return (0.0, 0.0) if self.unseen or not self.exact else (PROOF, 0.0)
         return self.course.log_e_holds, self.course.log_e_fails
 
     def next_block(self) -> list[Forms]:
@@ -90,7 +95,8 @@ class Run:
         self.counts["read"] += 1
         self.beside.see(result.ours)
         strata = strata_of(result.forms)
-        self.course.read(result.number, strata)
+        if not self.bound.exact:
+            self.course.read(result.number, strata)
         if self.bound.scale.fails(result.number):
             witness = Witness(result)
             for name in (WHOLE, *strata):

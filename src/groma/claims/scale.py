@@ -52,11 +52,12 @@ class Scale:
         return -1 if self.good == "high" and self.worst > self.best else 1
 
 
-def scale_of(claim: Claim, counted: Outcome, paired: bool = False) -> Scale:
-    """What is tested. paired: two forms are held against each other.
+def scale_of(claim: Claim, counted: Outcome, paired: bool = False, exact: bool = False) -> Scale:
+    """What is tested. paired: two forms are held against each other; exact: nothing is left to chance, so that the
+    threshold may be the better end of the bounds, which no sample could certify ("never").
 
-    BadInput for an outcome without bounds, a threshold that is not strictly inside them, and a difference of an outcome
-    of which neither direction is better.
+    BadInput for an outcome without bounds, a threshold that is not inside them, and a difference of an outcome of which
+    neither direction is better.
     """
     key = "outcome" if claim.outcome else "property"
     if counted.bounds is None:
@@ -74,8 +75,14 @@ def scale_of(claim: Claim, counted: Outcome, paired: bool = False) -> Scale:
     at = "at_most" if claim.at_most is not None else "at_least"
     threshold: float = getattr(claim, at)
     bounds = (-width, width) if paired else (low, high)
-    if not bounds[0] < threshold < bounds[1]:
+    never = bounds[0] if at == "at_most" else bounds[1]
+    if not (bounds[0] < threshold < bounds[1] or (exact and threshold == never)):
         expected = f"a number strictly between {bounds[0]:g} and {bounds[1]:g}"
+        if threshold == never:
+            expected += (
+                f"; {never:g} itself only where a fixed list is gone through whole and nothing is left to chance "
+            )
+            expected += '(population = "fixed", temperature = 0): no sample shows that something never happens'
         raise claim.wrong(at, f"{at} is {threshold:g}", expected)
     ends = (high, low) if at == "at_most" else (low, high)
     return Scale(threshold, "low" if at == "at_most" else "high", bounds, *ends)

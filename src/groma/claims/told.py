@@ -19,7 +19,7 @@ from groma.measures.estimates import WHOLE
 def verdict_of(run: Run) -> Verdict:
     """The verdict; where the claim fails, its counterexample is sought now, which plays a few items more."""
     bound, claim = run.bound, run.bound.claim
-    word: Word = "proved" if run.exact and run.decision == "holds" and not bound.errs else run.decision
+    word: Word = "proved" if bound.exact and run.decision == "holds" and not bound.errs else run.decision
     estimate, at = _estimate(run)
     more, why = _why(run) if word == "undecided" else (None, "")
     witness = shortest(run) if word == "fails" else None
@@ -52,13 +52,13 @@ def verdict_of(run: Run) -> Verdict:
         at=at,
         threshold=bound.scale.threshold,
         bounds=bound.scale.bounds,
-        log_e_holds=holds if math.isfinite(holds) and not run.exact else None,
-        log_e_fails=fails if math.isfinite(fails) and not run.exact else None,
+        log_e_holds=holds if math.isfinite(holds) and not bound.exact else None,
+        log_e_fails=fails if math.isfinite(fails) and not bound.exact else None,
         more=more,
         why=why,
         strata=_strata(run),
         counterexample=minimised(bound, witness) if witness is not None else None,
-        course=[] if run.exact else run.course.drawn(),
+        course=[] if bound.exact else run.course.drawn(),
         notes=bound.notes,
         beside=run.beside.told(),
     )
@@ -108,8 +108,10 @@ def _estimate(run: Run) -> tuple[Estimate | None, str]:
 
 
 def _measured(run: Run) -> tuple[Estimate | None, str]:
-    if not run.exact:
+    if not run.bound.exact:
         return run.course.estimate() or (None, "")
+    if not run.exact:
+        return None, ""
     worst = run.bound.scale.worst_mean(mean for _, mean in run.exact.values())
     at, (n, mean) = next((name, one) for name, one in run.exact.items() if one[1] == worst)
     return Estimate(mean, mean, mean, n, "the whole list: no chance is left", run.bound.claim.confidence), at
@@ -117,7 +119,7 @@ def _measured(run: Run) -> tuple[Estimate | None, str]:
 
 def _strata(run: Run) -> list[dict[str, Any]]:
     """Each stratum's items, mean and evidence."""
-    if run.exact:
+    if run.bound.exact:
         return [{"name": name, "n": n, "mean": mean} for name, (n, mean) in run.exact.items()]
     found = []
     for name, test in run.course.tests.items():
@@ -135,8 +137,8 @@ def _why(run: Run) -> tuple[int | None, str]:
     if run.counts["read"] == 0:
         told = f"{lacking[0]} had no form that {run.bound.ours.system.name} takes, to {lacking[1]} it did not apply"
         return None, f"no item could be read ({told})"
-    empty = [name for name, test in run.course.tests.items() if test.n == 0]
-    if empty:
+    exact = run.bound.exact
+    if empty := run.unseen if exact else [name for name, test in run.course.tests.items() if test.n == 0]:
         return None, f"no item was seen of {', '.join(empty)}"
     more, at = run.course.needed()
     where = "" if at == WHOLE else f" (for {at})"
@@ -152,14 +154,14 @@ def _sentence(run: Run, word: Word, estimate: Estimate | None, at: str, why: str
     """What was found."""
     bound, found = run.bound, ""
     if estimate is not None:
-        ends = "" if run.exact else f" [{estimate.low:.4g}, {estimate.high:.4g}]"
+        ends = "" if bound.exact else f" [{estimate.low:.4g}, {estimate.high:.4g}], each end at {estimate.confidence:g}"
         place = "" if at == WHOLE else f" in {at}"
         sign = " (above 0: better)" if bound.claim.margin is not None else ""
         found = f"{estimate.value:.4g}{ends}{place}{sign}"
     items = f"{run.counts['read']} items: {population_words(bound)}"
     against = f", against {bound.adversary.name} ({bound.adversary.budget})" if bound.adversary is not None else ""
     sure = f"confidence {bound.claim.confidence:g}"
-    if run.exact:
+    if bound.exact:
         sure = "no reply is left to chance, but the judge may err" if bound.errs else "nothing is left to chance"
     read = f", as {bound.errs} reads ({NAIVE} for its errors)" if bound.errs else ""
     broke = f" {run.counts['failures']} items failed and count as the worst." if run.counts["failures"] else ""

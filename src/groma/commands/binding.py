@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from groma.attacks import Adversary
 from groma.claims import (
@@ -36,6 +37,7 @@ from groma.formats.requests import Differentiate, Read, Request, Score
 from groma.formats.task import Task
 from groma.judges import Judging
 from groma.measures.outcomes import OUTCOMES
+from groma.suites import library
 from groma.suites.suite import Suite
 from groma.systems import System
 from groma.worlds.vale import VALE, WEEKS
@@ -68,12 +70,13 @@ def drafted(claim: Claim, model: str, others: Mapping[str, str], seed: int) -> D
     with _told(claim, "model"):
         check_player(what)
     with _told(claim, "on"):
-        suite = suite_from(claim.on, claim.data or None)
+        on = claim.on if "/" not in claim.on and "." not in claim.on else _file(claim, claim.on)
+        data = claim.data if claim.data.startswith(library.FROM_HUB) else _file(claim, claim.data)
+        suite = suite_from(on, data or None)
     generates = suite in (VALE, WEEKS)
     suite, judging = _judged(claim, suite, others)
     population = population_of(claim, suite, generates, seed)
     counted = OUTCOMES[population.outcome]
-    scale = scale_of(claim, counted, paired(population))
     system = _system(claim, "system", suite)
     rival, rival_model = None, ""
     if claim.margin is not None:
@@ -90,6 +93,7 @@ def drafted(claim: Claim, model: str, others: Mapping[str, str], seed: int) -> D
     ]
     systems = [one for one in (system, rival) if one is not None]
     exact = not population.fresh and all(map(greedy, systems)) and not chance
+    scale = scale_of(claim, counted, paired(population), exact)
     notes = [note for note in (against_the_grain(claim, counted, paired(population)),) if note]
     notes += [f"{note}: the claim is tested, not proved" for note in chance if all(map(greedy, systems))]
     if exact:
@@ -121,12 +125,27 @@ def _one_sided(population: Population, beside: Sequence[Population]) -> str:
     return f"no item of {population.suite.name} shows {named}: claim it elsewhere, too, and read both together"
 
 
+def _file(claim: Claim, path: str) -> str:
+    """A file or folder that a claim names lies where the claims file says, from wherever the command is called.
+    BadInput where nothing does, with the whole path that was looked for.
+    """
+    found = Path(claim.where).parent / path
+    if path and not found.exists():
+        told = "a path from the folder of the claims file" if claim.where else "a path from the folder you are in"
+        raise BadInput(f"{path}: there is no {found.resolve()}", expected=told)
+    return str(found) if path else ""
+
+
+def _judge(claim: Claim) -> str:
+    return _file(claim, claim.judge) if claim.judge.endswith((".npz", ".toml", ".json")) else claim.judge
+
+
 def _judged(claim: Claim, suite: Suite, others: Mapping[str, str]) -> tuple[Suite, Judging | None]:
     """The suite as the claim has it judged. The player `judge` may be there for another claim."""
     given = others if claim.judge != RULE else {}
     with _told(claim, "judge"):
         try:
-            return judged_by(suite, claim.judge, given)
+            return judged_by(suite, _judge(claim), given)
         except GromaError as error:
             raise BadInput(str(error).replace("--judge ", "judge ")) from error
 
@@ -160,7 +179,9 @@ def _adversary(claim: Claim, suite: Suite, system: System, rival: System | None)
         return None
     with _told(claim, "adversary"):
         try:
-            adversary = adversary_of(claim.adversary, suite)
+            name, _, file = claim.adversary.partition(":")
+            given = f"{name}:{_file(claim, file)}" if name == "exhaustive" and file else claim.adversary
+            adversary = adversary_of(given, suite)
         except GromaError as error:
             raise BadInput(str(error).replace("--adversary ", "adversary ")) from error
         for one in (system, rival):
@@ -234,7 +255,7 @@ def bound(draft: Draft, cast: Players) -> Bound:
         rival=rival,
         adversary=draft.adversary,
         judging=draft.judging,
-        judge=judge_digest(draft.claim.judge),
+        judge=judge_digest(draft.claim.judge, _judge(draft.claim)),
         errs=_reader(draft, cast) if errs(draft.population, draft.population.outcome) else "",
         exact=draft.exact,
         strata=draft.strata,

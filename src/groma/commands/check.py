@@ -56,7 +56,8 @@ class Check:
     """NAME=WHAT, once for each player: who plays a role; WHAT as for groma survey."""
     lock: Path | None = None
     """A file, kept beside the claims, that holds them to what they were: written where there is none; later, a claim,
-    list of items or judge that is another one is refused before anything is asked. The models may change.
+    list of items, way to ask, judge or other player that is another one is refused before anything is asked. The
+    models that play the assistant may change.
     """
     resume: bool = False
     """Go on with an interrupted check of the same --out and the same claims."""
@@ -77,14 +78,14 @@ def main(arguments: Sequence[str]) -> int:
     for what in others.values():
         check_player(what)
     drafts = [drafted(claim, model, others, options.seed) for claim in claims]
-    folder = _folder(options, arguments, claims)
+    _check_out(options)
     with stoppable() as stopped, Phases() as phases:
-        cast = Players(others, folder, options.seed, stopped, options.trust_remote_code)
+        cast = Players(others, RunFolder(options.out), options.seed, stopped, options.trust_remote_code)
         try:
-            verdicts = _decided(drafts, cast, phases, options)
+            verdicts = _decided(drafts, cast, phases, options, arguments)
         finally:
             cast.close()
-    return _finish(folder, verdicts, cast)
+    return _finish(cast.folder, verdicts, cast)
 
 
 def _chosen(claims: Sequence[Claim], only: Sequence[str]) -> list[Claim]:
@@ -104,7 +105,19 @@ def _assistant(model: str | None, others: dict[str, str], claims: Sequence[Claim
     return found
 
 
+def _check_out(options: Check) -> None:
+    """Refuse the run folder before anybody is loaded; it is made once the lock is found to hold."""
+    if not (options.resume and options.out.exists()):
+        RunFolder.check_free(options.out, fresh=options.fresh)
+    elif RunFolder.open(options.out).manifest().get("done"):
+        raise BadConfig(
+            f"--resume: the check in {options.out} is finished; look at {options.out / VERDICTS}, "
+            "or begin anew with --fresh"
+        )
+
+
 def _folder(options: Check, arguments: Sequence[str], claims: Sequence[Claim]) -> RunFolder:
+    """The run folder, made or gone on with."""
     words = [one for one in arguments if one not in ("--resume", "--fresh")]
     manifest = {
         "command": shlex.join(["groma", "check", *words]),
@@ -119,23 +132,19 @@ def _folder(options: Check, arguments: Sequence[str], claims: Sequence[Claim]) -
         told_anew(options.out)
     if not (options.resume and options.out.exists()):
         return RunFolder.create(options.out, manifest, fresh=options.fresh)
-    folder = RunFolder.open(options.out)
-    if folder.manifest().get("done"):
-        raise BadConfig(
-            f"--resume: the check in {options.out} is finished; look at {options.out / VERDICTS}, "
-            "or begin anew with --fresh"
-        )
-    return folder
+    return RunFolder.open(options.out)
 
 
-def _decided(drafts: Sequence[Draft], cast: Players, phases: Phases, options: Check) -> list[dict[str, Any]]:
+def _decided(
+    drafts: Sequence[Draft], cast: Players, phases: Phases, options: Check, arguments: Sequence[str]
+) -> list[dict[str, Any]]:
     """Load, freeze, and only then ask; the verdicts, plain."""
     cast.load([what for draft in drafts for what in (draft.model, draft.rival_model) if what])
     bounds = [bound(draft, cast) for draft in drafts]
     lock = frozen(bounds, options.seed, _now())
     if options.lock is not None:
         hold(options.lock, lock)
-    freeze(cast.folder, lock)
+    freeze(_folder(options, arguments, [draft.claim for draft in drafts]), lock)
     runs = decide(bounds, phases.show)
     for run in runs:
         _keep(cast.folder, run)

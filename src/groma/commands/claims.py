@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from groma.formats.errors import BadConfig
 from groma.formats.whole import write_whole
 from groma.measures.outcomes import OUTCOMES
 from groma.measures.properties import MEASURES
+from groma.suites.library import FROM_HUB
 from groma.suites.suite import Suite
 from groma.worlds.vale import VALE, WEEKS
 
@@ -64,7 +66,10 @@ def main(arguments: Sequence[str]) -> None:
     if options.out.exists():
         raise BadConfig(f"--out {options.out} is there already: give another name, or remove it")
     suite = suite_from(options.on, options.data)
-    text = starter(options.model, suite, options.on, options.data or "")
+    on = options.on if "/" not in options.on and "." not in options.on else _from(options.out, options.on)
+    data = options.data or ""
+    data = data if not data or data.startswith(FROM_HUB) else _from(options.out, data)
+    text = starter(options.model, suite, on, data)
     claims_of(text, str(options.out))
     write_whole(options.out, text.encode("utf-8"))
     out.print(f"{options.out}: now edit its thresholds, then run: groma check {options.out}", markup=False)
@@ -83,6 +88,11 @@ def starter(model: str, suite: Suite, on: str, data: str) -> str:
     shared = {"where": where, "population": population, "properties": ", ".join(MEASURES), "family": family}
     shared |= {"model": _quoted(model), "most": "400" if generates else "300"}
     return HEAD + (PAIR if len(outcomes) > 1 else "") + "".join(_claim(name, shared) for name in outcomes)
+
+
+def _from(out: Path, path: str) -> str:
+    """A path as the claims file has to name it: from its own folder."""
+    return path if Path(path).is_absolute() else os.path.relpath(path, out.parent)
 
 
 def _claim(outcome: str, shared: Mapping[str, str]) -> str:

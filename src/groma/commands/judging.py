@@ -59,9 +59,9 @@ def by_rubric(given: str, players: Mapping[str, str], option: str = "judge") -> 
     return judging(rubric, by="words" if only_speaks(players[PLAYER]) else "scores")
 
 
-def judge_digest(given: str) -> str:
-    """The judge by name, and by content where it is a file."""
-    path = Path(given)
+def judge_digest(given: str, found: str = "") -> str:
+    """The judge by name, and by content where it is a file. found: where that lies, if not where the name says."""
+    path = Path(found or given)
     return f"{given} {digest_files([path])}" if path.is_file() else given
 
 

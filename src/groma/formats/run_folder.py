@@ -46,17 +46,23 @@ class RunFolder:
         """
         path = Path(path)
         content = to_json(dict(manifest), indent=1)
-        if path.exists() and not path.is_dir():
-            raise BadConfig(f"--out {path} is a file: give a folder that is empty or does not exist")
+        cls.check_free(path, fresh=fresh)
         if _held(path):
-            is_run = (path / MANIFEST).is_file()
-            if not (fresh and is_run):
-                mend = "go on with it by --resume, or " if is_run else ""
-                raise BadConfig(f"--out {path} already holds {_held(path)[0]!r}: {mend}give another --out")
             shutil.rmtree(path)
         path.mkdir(parents=True, exist_ok=True)
         write_whole(path / MANIFEST, content)
         return cls(path)
+
+    @staticmethod
+    def check_free(path: Path, *, fresh: bool = False) -> None:
+        """Refuse (BadConfig) what `create` would refuse; nothing is made or removed."""
+        if path.exists() and not path.is_dir():
+            raise BadConfig(f"--out {path} is a file: give a folder that is empty or does not exist")
+        if held := _held(path):
+            is_run = (path / MANIFEST).is_file()
+            if not (fresh and is_run):
+                mend = "go on with it by --resume, or " if is_run else ""
+                raise BadConfig(f"--out {path} already holds {held[0]!r}: {mend}give another --out")
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:

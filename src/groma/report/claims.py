@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from groma.formats.run_folder import RunFolder
-from groma.report.verdicts import beside, e_value, estimate, in_short
+from groma.report.verdicts import ENDS, beside, e_value, estimate, in_short
 from groma.report.writing import visible
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -49,6 +49,7 @@ def render(verdicts: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any]) -
         count={word: n for word, n in count.items() if n},
         estimate=estimate,
         beside=beside,
+        ends=ENDS,
         in_short=in_short,
         e_value=e_value,
         chart=chart,

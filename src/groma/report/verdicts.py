@@ -22,10 +22,12 @@ Plain = Mapping[str, Any]
 COLOURS = {"proved": "green", "holds": "green", "fails": "red", "undecided": "yellow"}
 MARKS = {"proved": "✅", "holds": "✅", "fails": "❌", "undecided": "❔"}
 
+ENDS = "Each end of an interval holds at the claim's confidence, not both at once."
+
 
 def table(verdicts: Sequence[Plain]) -> Table:
     """Claim, verdict, estimate with its interval, items, evidence, and what is to be read beside."""
-    made = Table(box=None, pad_edge=False)
+    made = Table(box=None, pad_edge=False, caption=ENDS, caption_justify="left")
     made.add_column("claim", overflow="fold")
     for name in ("verdict", "estimate", "items", "e for", "e against"):
         made.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=name != "estimate")
@@ -125,6 +127,7 @@ def markdown(verdicts: Sequence[Plain]) -> str:
     for one in verdicts:
         word = f"{MARKS[one['verdict']]} {one['verdict']}"
         lines.append(f"| {_escaped(one['name'])} | {word} | {estimate(one)} | {one['items']:,} | {in_short(one)} |")
+    lines += ["", ENDS]
     for one in verdicts:
         lines += ["", f"**{_escaped(one['name'])}**: {_escaped(one['statement'])}. {_escaped(one['sentence'])}"]
         lines += [f"- beside: {_escaped(said)}" for said in beside(one)]
