@@ -79,9 +79,7 @@ def scale_of(claim: Claim, counted: Outcome, paired: bool = False, exact: bool =
     if not (bounds[0] < threshold < bounds[1] or (exact and threshold == never)):
         expected = f"a number strictly between {bounds[0]:g} and {bounds[1]:g}"
         if threshold == never:
-            expected += (
-                f"; {never:g} itself only where a fixed list is gone through whole and nothing is left to chance "
-            )
+            expected += f"; {never:g} itself only where a fixed list is gone through whole and no chance is left "
             expected += '(population = "fixed", temperature = 0): no sample shows that something never happens'
         raise claim.wrong(at, f"{at} is {threshold:g}", expected)
     ends = (high, low) if at == "at_most" else (low, high)
