@@ -65,6 +65,8 @@ def run(seed: int, parts: Path, config: Config | None = None) -> Iterator[Progre
         "labels": {name: lab.folder.read_json(_measured(name)) for name in ARMS},
         "models": {name: _levels(some) for name, some in said.items()},
         "change": {name: _changes(some, said[page.STARTED[name]]) for name, some in said.items() if name != "sft"},
+        "from sft": {name: _changes(said[name], said["sft"]) for name in ("SL-CAI", "RL-CAI")},
+        "from rlhf": _changes(said["RL-CAI"], said["rlhf"]),
         "clamped": gain(said["RL-CAI, clamped 40-60"], said["RL-CAI, hard"], "objective"),
         "elo": elo,
     }
