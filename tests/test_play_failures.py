@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from groma.formats.messages import Message
 from groma.formats.requests import Act, Cost, Failed, Failure, Generate, Read, Reply, Request
 from groma.formats.task import Posed, Task
 from groma.formats.transcript import Played, Transcript
-from groma.play import Budget, CallLog, FakeEngine, Purse, play
+from groma.play import Budget, CallLog, FakeEngine, Purse, play, play_async
 from groma.systems import SYSTEMS, System, watched
 
 USER = (Message("user", "hello"),)
@@ -170,18 +171,28 @@ def test_what_is_no_episode_no_request_and_no_transcript_is_said():
         (answer,) = yield ((Generate(prompt="x"),),)
         raise Failed(answer)
 
+    def asks_for_nothing(posed):
+        while True:
+            yield ()
+
+    def asks_for_none(posed):
+        while True:
+            yield
+
     def ends_empty(posed):
         yield Generate(prompt="x")
 
     kinds = {
         function: the_failure(System(function.__name__, function)).kind
-        for function in (returns, raises, asks_text, asks_nested, ends_empty)
+        for function in (returns, raises, asks_text, asks_nested, asks_for_nothing, asks_for_none, ends_empty)
     }
     assert kinds == {
         returns: "no_episode",
         raises: "ValueError",
         asks_text: "bad_request",
         asks_nested: "bad_request",
+        asks_for_nothing: "bad_request",
+        asks_for_none: "bad_request",
         ends_empty: "no_transcript",
     }
 
@@ -230,6 +241,27 @@ def test_a_loop_without_an_end_is_a_failure_and_its_siblings_go_on():
     found = played(System("endless", endless), TASKS[:3], engine=FakeEngine(lambda request, seed: "x"))
     assert [one.failure and one.failure.kind for one in found] == [None, "endless", None]
     assert len(found[1].calls) == 10_000 and found[1].cost["assistant"].calls == 10_000
+
+
+@pytest.mark.parametrize("asked", [(), None, "hello?"])
+def test_a_loop_that_asks_for_no_request_ends_in_either_driver_and_its_siblings_go_on(asked: object):
+    def heedless(posed: Posed) -> Iterator[object]:
+        while posed.seed == 1:
+            try:
+                yield asked
+            except Failed:
+                continue
+        return Transcript(posed.messages, (yield Generate(prompt=posed.messages)).text)
+
+    async def awaited(system: System) -> list[Played]:
+        async def answer(request: Request, seed: int) -> Reply:
+            return Reply(text="x")
+
+        return [one async for one in play_async(system, TASKS[:3], {"assistant": answer})]
+
+    system = System("heedless", heedless)
+    for found in (played(system, TASKS[:3]), asyncio.run(awaited(system))):
+        assert [one.failure and one.failure.kind for one in found] == [None, "endless", None]
 
 
 # budgets

@@ -46,10 +46,10 @@ class Live:
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """What it waits for, one or many."""
+        """What it waits for, one or many. An empty tuple is one that is no request: it is refused, and counts."""
         if self.asked is None:
             return ()
-        return self.asked if isinstance(self.asked, tuple) else (self.asked,)
+        return self.asked if isinstance(self.asked, tuple) and self.asked else (self.asked,)  # type: ignore[return-value]
 
     def begin(self, system: Embodiment, open_environment: OpenEnvironment | None) -> None:
         """Open the environment and start the system on what is posed; `gold` stays here."""
@@ -91,7 +91,7 @@ class Live:
         except (Exception, SystemExit) as error:
             self.outcome = caught("system", error)
         else:
-            self.asked = asked
+            self.asked = () if asked is None else asked
             self.missing = len(self.requests)
             self.answers = [None] * self.missing
             if self.number + self.missing > MOST:
@@ -111,7 +111,7 @@ class Live:
                     self.spend(request.player, Cost(seconds=answer.seconds))
                 if answer.boundary == "interrupted":
                     self.outcome = answer
-        whole = answers if isinstance(self.asked, tuple) else answers[0]
+        whole = answers if isinstance(self.asked, tuple) and self.asked else answers[0]
         self.calls.append(Call(self.asked, whole))
         self.asked = None
         return whole

@@ -75,11 +75,13 @@ class Switchboard:
 
     def ask(self, live: Live, place: int, request: object) -> Reply | Failure | None:
         """The answer, where it is known at once; None where an engine has taken the request on."""
-        if not isinstance(request, Request):
-            what = f"the system asked for a {type(request).__name__}, which is no request"
-            return Failure("system", "bad_request", what)
-        number, player = live.number, request.player
+        number = live.number
         live.number += 1
+        if not isinstance(request, Request):
+            empty = isinstance(request, tuple) and not request
+            said = "nothing (an empty tuple, or None)" if empty else f"a {type(request).__name__}, which is no request"
+            return Failure("system", "bad_request", f"the system asked for {said}")
+        player = request.player
         limit = self._budget.get(player)
         if limit and (refusal := limit.refusal(player, live.cost.get(player, NOTHING))):
             return refusal
