@@ -193,6 +193,19 @@ def test_of_a_long_answer_the_middle_is_left_out() -> None:
     assert answer(Toolbox([long_text], longest=40), ("long_text", {"length": 40})) == long_text(40)
 
 
+def long_error(length: int) -> str:
+    raise ValueError(f"begins {'x' * length} ends")
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_of_a_long_error_the_middle_is_left_out(apart: bool) -> None:
+    box = Toolbox([long_error], longest=80, apart=apart)
+    long, short = answer(box, ("long_error", {"length": 10_000}), ("long_error", {"length": 3})).split("|")
+    assert long.startswith("environment ValueError: begins xxx") and len(long) < 160
+    assert "characters left out]" in long and " ends" in long[-60:]
+    assert short.startswith("environment ValueError: begins xxx ends")
+
+
 RELEASE = threading.Event()
 
 

@@ -3,7 +3,7 @@
 Every use is an `Act`, so that it is logged, budgeted, watched and replayed. Arguments are checked before a function is
 called. What it returns becomes text (JSON where it is no text), of which the middle is left out where it is too long. A
 function that takes longer than `seconds` is cut off: its thread is abandoned, and the tool is not used again in this
-episode. What a function raises is a Failure, thrown into the system that used it.
+episode. What a function raises is a Failure, thrown into the system that used it; its text is shortened in the same way.
 
 A thread cannot be stopped, and one that holds the interpreter's lock stops all others: a call into C that never gives
 it back (a regular expression that backtracks for ever, a huge power) is not cut off, and the whole play waits for it.
@@ -19,19 +19,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from groma.formats.errors import BadConfig, BadInput
-from groma.formats.requests import Act, Cost, Failure, Reply, Tool
+from groma.formats.requests import Act, Cost, Failed, Failure, Reply, Tool
 from groma.formats.schema import checked, tool_of
 from groma.formats.writable import writable
 from groma.play.apart import Apart, Hung, as_text
+from groma.play.episode import caught
 
 
 class Toolbox:
     """An environment of `functions`.
 
-    longest:    characters of an answer; of a longer one the beginning and the end are shown, each half of that.
+    longest:    characters of an answer, and of what a function raises; of a longer one the beginning and the end are
+                shown, each half of that.
     seconds:    how long a function may take.
     repeatable: whether the functions have no effects beyond their answers. Only then is a toolbox forked, and only then
                 are uses that stand in a log done again, and have to say the same.
@@ -105,7 +108,13 @@ class Toolbox:
             raise Hung(f"{tool.name} did not come back from an earlier use")
         arguments = checked(tool, request.arguments)
         begun = time.perf_counter()
-        use["said"], use["did"] = self._called(tool.name, arguments), True
+        try:
+            use["said"], use["did"] = self._called(tool.name, arguments), True
+        except Exception as error:
+            failure = caught("environment", error)
+            if len(failure.message) <= self.longest:
+                raise
+            raise Failed(replace(failure, message=self._shown(failure.message))) from error
         return Reply(text=use["said"], stop="end", cost=Cost(calls=1, seconds=time.perf_counter() - begun))
 
     def _called(self, name: str, arguments: Mapping[str, Any]) -> str:
