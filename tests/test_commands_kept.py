@@ -61,10 +61,10 @@ def test_a_stage_may_be_called_anything(tmp_path: Path) -> None:
 def test_a_persons_choices_outlive_ctrl_c(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def says(*lines: str) -> Callable[[], str]:
+    def says(*lines: str) -> Callable[..., str]:
         given: Iterator[str] = iter(lines)
 
-        def read() -> str:
+        def read(*_: object) -> str:
             try:
                 return next(given)
             except StopIteration:

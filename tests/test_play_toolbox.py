@@ -76,9 +76,19 @@ def any_number(*to: str) -> str:
     return ""
 
 
+async def awaited(to: str) -> str:
+    return to
+
+
+def piecemeal(to: str) -> Iterator[str]:
+    yield to
+
+
 @pytest.mark.parametrize(
     ("function", "says"),
     [
+        (awaited, "awaited is async, and nobody would await it; give a plain def"),
+        (piecemeal, "piecemeal yields"),
         (no_type, "to of the tool no_type has no type"),
         (odd_type, "choose str, int"),
         (any_number, "takes to without a name"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,15 @@ def test_when_a_person_leaves_what_follows_fails_as_data() -> None:
     first, *rest = play(SYSTEMS["chat"], TASKS, {"assistant": engine}, width=1)
     assert first.transcript is not None and first.transcript.answer == "one"
     assert [one.failure and one.failure.kind for one in rest] == ["left", "left"]
+
+
+def test_a_closed_standard_input_is_a_person_who_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = io.StringIO()
+    closed.close()
+    for stdin in (None, closed):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        found = play(SYSTEMS["chat"], TASKS, {"assistant": PersonEngine(write=lambda text: None)}, width=1)
+        assert [one.failure and one.failure.kind for one in found] == ["left"] * len(TASKS)
 
 
 def test_a_person_has_no_activations() -> None:

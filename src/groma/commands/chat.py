@@ -15,6 +15,7 @@ from groma.formats.task import Posed, Task
 from groma.models.engine import LocalEngine
 from groma.models.load import load
 from groma.play.driver import play
+from groma.play.person import read_line
 from groma.systems import SYSTEMS
 
 HINT = "Ctrl-D or /quit leaves, /new begins a new conversation, /again draws the last reply anew."
@@ -51,9 +52,10 @@ def main(arguments: Sequence[str]) -> None:
         err.print(f"note: {note}", markup=False)
     engine, draws = LocalEngine(model), 0
     said: tuple[Message, ...] = ()
-    if sys.stdin.isatty():
+    terminal = sys.stdin is not None and sys.stdin.isatty()
+    if terminal:
         err.print(HINT)
-    while (line := _next()) is not None:
+    while (line := _next("> " if terminal else "")) is not None:
         if line in ("", "/new", "/again"):
             said = () if line == "/new" else said
             if line != "/again" or len(said) < 2:
@@ -71,10 +73,10 @@ def main(arguments: Sequence[str]) -> None:
         said = (*posed.messages, Message("assistant", played.transcript.answer))
 
 
-def _next() -> str | None:
+def _next(prompt: str) -> str | None:
     """The next line of the user; None when there are no more, or they want to leave."""
     try:
-        line = input("> " if sys.stdin.isatty() else "").strip()
+        line = read_line(prompt).strip()
     except EOFError:
         return None
     return None if line == "/quit" else line

@@ -25,6 +25,7 @@ from groma.models.engine import LocalEngine
 from groma.models.load import load
 from groma.models.reward import load_reward
 from groma.play.driver import play
+from groma.play.person import read_line
 from groma.suites import SUITES, Suite
 from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE, Rater
@@ -183,7 +184,7 @@ def person(task: Task, first: Transcript, second: Transcript) -> Choice | None:
     while True:
         err.print("Which is better? 1, 2, s (skip), q (stop and keep what was chosen): ", end="")
         sys.stderr.flush()
-        said = input().strip().lower()
+        said = read_line().strip().lower()
         if said in ("1", "2"):
             return Choice(int(said) - 1, None, "a person's choice")
         if said == "s":

@@ -35,7 +35,14 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 
 
 def tool_of(function: Callable[..., Any]) -> Tool:
-    """The tool that `function` is. BadConfig for a parameter without a type, or of one that JSON does not have."""
+    """The tool that `function` is. BadConfig for a parameter without a type, or of one that JSON does not have, and for
+    a function that returns before it has done anything (`async def`, or one that yields).
+    """
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        what = "is async, and nobody would await it"
+        raise BadConfig(f"the tool {function.__name__} {what}; give a plain def, which may call asyncio.run")
+    if inspect.isgeneratorfunction(function):
+        raise BadConfig(f"the tool {function.__name__} yields, and nobody would read it; give a def that returns")
     try:
         hints = get_type_hints(function)
     except NameError as error:

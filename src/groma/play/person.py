@@ -19,6 +19,13 @@ def _write(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def read_line(prompt: str = "") -> str:
+    """A line of the terminal. EOFError where there is none any more, and where standard input is closed (`<&-`)."""
+    if sys.stdin is None or sys.stdin.closed:
+        raise EOFError
+    return input(prompt)
+
+
 class PersonEngine:
     """An engine (play/engine.py) whose requests a person answers, one by one, in the order in which they come.
 
@@ -27,7 +34,7 @@ class PersonEngine:
     infinity). Once they have left, every request is a Failure of kind `left`.
     """
 
-    def __init__(self, read: Callable[[], str] = input, write: Callable[[str], None] = _write) -> None:
+    def __init__(self, read: Callable[[], str] = read_line, write: Callable[[str], None] = _write) -> None:
         self._read, self._write = read, write
         self._pending: deque[tuple[int, Generate | Score]] = deque()
         self._gone = False
