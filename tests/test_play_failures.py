@@ -352,6 +352,31 @@ def test_a_purse_is_shared_by_plays_and_known_by_its_players():
         list(play(ONCE, TASKS, engine, purse=Purse({"judge": Budget(calls=1)})))
 
 
+def test_what_fails_costs_its_call_and_its_time():
+    def late(request: Request, seed: int) -> Failure:
+        return Failure("engine", "status_500", "busy", seconds=1.0)
+
+    purse, engine = Purse({"assistant": Budget(seconds=2.5)}), {"assistant": FakeEngine(late)}
+    results = play(ONCE, TASKS, engine, purse=purse, width=1)
+    with pytest.raises(BudgetSpent, match="3 seconds of 2.5"):
+        for found in results:
+            assert found.cost["assistant"] == Cost(calls=1, seconds=1.0)
+    assert purse.spent["assistant"] == Cost(calls=3, seconds=3.0)
+
+
+def test_what_an_asker_raises_costs_its_time():
+    async def late(request: Request, seed: int) -> Reply:
+        await asyncio.sleep(0.05)
+        raise TimeoutError("nobody there")
+
+    async def awaited() -> list[Played]:
+        return [one async for one in play_async(ONCE, TASKS[:1], {"assistant": late}, purse=purse)]
+
+    purse = Purse({"assistant": Budget(seconds=60)})
+    (found,) = asyncio.run(awaited())
+    assert purse.spent["assistant"].seconds >= 0.05 and found.cost["assistant"].seconds >= 0.05
+
+
 # environments
 
 

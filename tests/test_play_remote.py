@@ -237,6 +237,7 @@ def test_a_server_that_is_late_or_gone_is_a_failure(fake: Fake) -> None:
     fake.answers = late
     answer = asked(fake, Generate(prompt=USER), timeout=0.1, retries=1)
     assert isinstance(answer, Failure) and answer.kind == "timeout" and "within 0.1 seconds" in answer.message
+    assert answer.seconds >= 0.2  # two tries
     gone = RemoteEngine(Server("http://127.0.0.1:1/v1", "m", retries=1, first_wait=0.001))
     gone.submit(0, Generate(prompt=USER), 0)
     ((_, answer),) = gone.poll()

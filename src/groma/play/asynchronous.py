@@ -10,8 +10,10 @@ Functions of tools are then called from several threads at once.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from contextlib import closing, suppress
+from dataclasses import replace
 
 from groma.formats.requests import Failure, Reply, Request
 from groma.formats.task import Task
@@ -158,13 +160,13 @@ class _Askers:
             self.answered.append((ticket, task.result()))
 
     async def _ask(self, request: Request, seed: int) -> Reply | Failure:
-        player = request.player
+        player, began = request.player, time.perf_counter()
         try:
             answer: object = await self._players[player](request, seed)
         except BrokenEngine:
             raise
         except Exception as error:
-            return caught("engine", error)
+            return replace(caught("engine", error), seconds=time.perf_counter() - began)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():

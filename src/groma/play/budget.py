@@ -74,6 +74,6 @@ class Purse:
         return ""
 
     def pay(self, player: str, answer: Reply | Failure) -> None:
-        """What an answer took, beside its call."""
-        if isinstance(answer, Reply):
-            self.spent[player] += replace(answer.cost, calls=0)
+        """What an answer took, beside its call: of one that failed the time."""
+        took = replace(answer.cost, calls=0) if isinstance(answer, Reply) else Cost(seconds=answer.seconds)
+        self.spent[player] += took

@@ -152,9 +152,9 @@ class RemoteEngine:
         try:
             answer = self.server.post(path, body, lambda found: answered(found, began, body.get("stop", ())))
         except Broken as broken:
-            answer = Failure("engine", broken.kind, str(broken))
+            answer = Failure("engine", broken.kind, str(broken), time.perf_counter() - began)
         except Exception as error:  # a worker never dies: whoever polls would wait for it for ever
-            answer = Failure("engine", type(error).__name__, str(error))
+            answer = Failure("engine", type(error).__name__, str(error), time.perf_counter() - began)
         self._answered.put((ticket, answer))
 
 
