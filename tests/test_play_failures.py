@@ -358,7 +358,7 @@ def test_what_fails_costs_its_call_and_its_time():
 
     purse, engine = Purse({"assistant": Budget(seconds=2.5)}), {"assistant": FakeEngine(late)}
     results = play(ONCE, TASKS, engine, purse=purse, width=1)
-    with pytest.raises(BudgetSpent, match="3 seconds of 2.5"):
+    with pytest.raises(BudgetSpent, match=r"3 seconds of 2\.5"):
         for found in results:
             assert found.cost["assistant"] == Cost(calls=1, seconds=1.0)
     assert purse.spent["assistant"] == Cost(calls=3, seconds=3.0)

@@ -174,6 +174,42 @@ def test_logged_failures_are_not_asked_again(tmp_path):
     assert model.requests == []
 
 
+class Patchy(Asked):
+    """A server that is down for some requests, until it is mended."""
+
+    def __init__(self, *, up: bool = False) -> None:
+        super().__init__()
+        self.up = up
+
+    def __call__(self, request: Request, seed: int) -> Reply | Failure:  # type: ignore[override]
+        reply = super().__call__(request, seed)
+        down = not self.up and seed % 3 == 0
+        return Failure("engine", "status_500", "down", passing=True) if down else reply
+
+
+@pytest.mark.parametrize("killed", [None, 0, 7, 40])
+def test_what_nobody_was_there_to_answer_is_asked_again_and_nothing_else(tmp_path, killed):
+    path, server = tmp_path / "log.jsonl", Patchy()
+    log = CallLog(path)
+    outage = written(list(play(TALK, TASKS, {"assistant": FakeEngine(server)}, log=log)))
+    assert outage != EXPECTED and log.unanswered
+    assert written(list(play(TALK, TASKS, {"assistant": ReplayEngine(CallLog(path))}))) == outage
+    if killed is not None:  # while it goes on
+        going = play(TALK, TASKS, {"assistant": FakeEngine(Patchy(up=True), batch=1)}, log=CallLog(path), width=4)
+        for _ in zip(range(killed), going, strict=False):
+            pass
+        going.close()
+    log, mended = CallLog(path), Patchy(up=True)
+    before = log.answered
+    assert written(list(play(TALK, TASKS, {"assistant": FakeEngine(mended)}, log=log))) == EXPECTED
+    assert log.unanswered == 0 and log.answered >= before
+    known = {(digest(request), seed) for request, seed in server.requests if seed % 3}
+    assert not [seed for request, seed in mended.requests if (digest(request), seed) in known]
+    none = Asked()
+    assert written(list(play(TALK, TASKS, {"assistant": FakeEngine(none)}, log=CallLog(path)))) == EXPECTED
+    assert none.requests == []
+
+
 def test_systems_tasks_seeds_and_calls_do_not_answer_for_each_other(tmp_path):
     log = CallLog(tmp_path / "log.jsonl")
     plays = [(TALK, 0), (TALK, 1), (TALK.with_(manner="kindly"), 0)]

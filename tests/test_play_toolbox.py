@@ -14,7 +14,7 @@ import pytest
 
 from groma.formats.errors import BadConfig, BadInput
 from groma.formats.messages import Message
-from groma.formats.requests import Act, Failed, Generate, Tool
+from groma.formats.requests import Act, Failed, Failure, Generate, Tool
 from groma.formats.schema import checked, tool_of
 from groma.formats.task import Posed, Task
 from groma.formats.transcript import Played, Transcript
@@ -302,6 +302,27 @@ def test_an_act_that_is_not_in_the_log_after_one_that_is_interrupts_the_episode(
         one = logged(tmp_path, acts_asks_acts, lambda request, seed: "b", lambda: Toolbox([deed]))
         assert one.failure is not None and (one.failure.boundary, one.failure.kind) == ("interrupted", "not_repeatable")
         assert "not in its log" in one.failure.message and DONE == ["a"]
+
+
+def asks_acts(posed: Posed) -> Iterator[object]:
+    try:
+        reply = yield Generate(prompt=posed.messages)
+    except Failed:
+        yield from act("deed", what="without an answer")
+        return Transcript(posed.messages, "nobody answered")
+    yield from act("deed", what=reply.text)
+    return Transcript(posed.messages, reply.text)
+
+
+@pytest.mark.parametrize("repeatable", [False, True])
+def test_after_an_outage_no_act_on_the_world_outside_is_done_another_way(tmp_path: Path, repeatable: bool) -> None:
+    """What an episode did because nobody answered it did; only where it can be repeated is it asked again."""
+    DONE.clear()
+    for down, expected in ((True, "nobody answered"), (False, "hello" if repeatable else "nobody answered")):
+        said = Failure("engine", "status_500", "down", passing=True) if down else "hello"
+        one = logged(tmp_path, asks_acts, lambda *_, said=said: said, lambda: Toolbox([deed], repeatable=repeatable))
+        assert one.transcript is not None and one.transcript.answer == expected
+    assert ["without an answer", *(["hello"] if repeatable else [])] == DONE
 
 
 def test_an_act_in_which_the_process_ended_is_not_done_again(tmp_path: Path) -> None:

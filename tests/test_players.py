@@ -222,6 +222,42 @@ def test_a_survey_stops_at_its_budget_with_a_page_of_what_is_done_and_goes_on(
         assert rows(out, system) == rows(whole, system)
 
 
+SERVER = """
+from pathlib import Path
+from groma.formats.requests import Failure
+
+def answer(request, seed):
+    with Path({asked!r}).open("a") as log:
+        log.write(f"{{seed}}\\n")
+    if seed % 3 == 0:
+        return Failure("engine", "status_400", "never this one")
+    down = Path({down!r}).exists() and seed % 2 == 0
+    return Failure("engine", "status_500", "down", passing=True) if down else "alf is wise."
+"""
+
+
+def test_after_an_outage_a_survey_goes_on_with_what_nobody_answered_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked, down, file, out = (tmp_path / name for name in ("asked", "down", "server.py", "run"))
+    file.write_text(SERVER.format(asked=str(asked), down=str(down)))
+    down.touch()
+    said = ("survey", f"fake:{file}:answer", "--as", "chat", *SMALL[2:], "--out")
+    assert groma(*said, out) == 0
+    seeds = [int(one) for one in asked.read_text().split()]
+    vain = [seed for seed in seeds if seed % 2 == 0 and seed % 3]
+    assert f"nobody was there to answer {len(vain)} requests" in " ".join(capsys.readouterr().err.split())
+    assert f"nobody was there to answer {len(vain)} requests" in (out / "report.html").read_text()
+    down.unlink()
+    asked.unlink()
+    assert groma(*said, out, "--resume") == 0
+    assert sorted(int(one) for one in asked.read_text().split()) == sorted(vain)
+    assert "nobody was there" not in (out / "report.html").read_text() + capsys.readouterr().err
+    assert groma(*said, tmp_path / "whole") == 0
+    assert rows(out, "chat") == rows(tmp_path / "whole", "chat")
+    assert groma(*said, out, "--resume") == 2 and "is finished" in capsys.readouterr().err
+
+
 def test_a_survey_with_other_players_records_who_they_were_and_replays(tmp_path: Path) -> None:
     critic = tmp_path / "critic.json"
     critic.write_text('{"critic": "critic"}')

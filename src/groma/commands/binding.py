@@ -29,9 +29,10 @@ from groma.claims.scale import Scale
 from groma.commands.cast import WIDTH, Players
 from groma.commands.judging import PLAYER as JUDGE
 from groma.commands.judging import RULE, judge_digest, judged_by
+from groma.commands.measuring import adversary_of
 from groma.commands.players import check_player, kind_of
 from groma.commands.preflight import preflight
-from groma.commands.surveying import adversary_of, suite_from, with_settings
+from groma.commands.surveying import suite_from, with_settings
 from groma.formats.errors import BadInput, GromaError
 from groma.formats.requests import Differentiate, Read, Request, Score
 from groma.formats.task import Task

@@ -14,15 +14,14 @@ from typing import Annotated, Any
 
 import tyro
 
-from groma.attacks import Adversary, Exhaustive, Resample
 from groma.commands.console import check_sampling, err, no_effect, out, told_anew
+from groma.commands.measuring import adversary_of, measures_of
 from groma.commands.players import budgets, players
 from groma.commands.preflight import check_users, preflight
 from groma.commands.tools import tooled
-from groma.formats.errors import BadConfig, BadInput, BudgetSpent
-from groma.formats.run_folder import RunFolder
+from groma.formats.errors import BadConfig, BudgetSpent
+from groma.formats.run_folder import UNANSWERED, RunFolder, unanswered_note
 from groma.measures import MEASURES
-from groma.measures.measure import Measure
 from groma.measures.outcomes import OUTCOMES
 from groma.methods.keeping import stoppable
 from groma.play import Purse
@@ -155,38 +154,6 @@ def plan_of(options: Surveyed, tools: str | None = None) -> Plan:
     )
 
 
-def measures_of(given: str) -> tuple[Measure, ...]:
-    """The measures that --properties names."""
-    names = [name.strip() for name in given.split(",") if name.strip()]
-    if names in (["all"], ["none"]):
-        return tuple(MEASURES.values()) if names == ["all"] else ()
-    if unknown := [name for name in names if name not in MEASURES] or not names:
-        what = f"there is no property {unknown[0]!r}" if isinstance(unknown, list) else "no property is named"
-        raise BadConfig(f"--properties {given!r}: {what}; choose among {', '.join(MEASURES)}, or all, or none")
-    return tuple(MEASURES[name] for name in dict.fromkeys(names))
-
-
-def adversary_of(given: str | None, suite: Suite) -> Adversary | None:
-    """The adversary that --adversary names."""
-    name, _, more = (given or "").partition(":")
-    if given is None:
-        return None
-    if name == "resample" and (more.isdigit() or not more):
-        return Resample(int(more)) if more else Resample()
-    if name == "exhaustive":
-        templates = read_lines(Path(more)) if more else ()
-        return Exhaustive({} if more else {way: suite.conditions[way] for way in suite.ways}, templates)
-    raise BadConfig(f"--adversary {given}: choose resample:N (N re-asks an item), exhaustive, or exhaustive:FILE")
-
-
-def read_lines(path: Path) -> tuple[str, ...]:
-    """The lines of a text file that are not empty."""
-    try:
-        return tuple(line for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"the file cannot be read ({error})", where=str(path)) from error
-
-
 def with_settings(name: str, suite: Suite, given: Mapping[str, Any]) -> System:
     """The system with the run's settings, but for those that its variant sets itself."""
     system, plain = find(name, suite.variants), find(name.partition("@")[0])
@@ -229,7 +196,8 @@ def surveying(folder: RunFolder) -> Iterator[Callable[[], bool]]:
             finish(folder, time.monotonic() - begun, stopped=why)
         raise
     finish(folder, time.monotonic() - begun)
-    for note in folder.manifest()["notes"]:
+    manifest = folder.manifest()
+    for note in (*manifest["notes"], *unanswered_note(manifest)):
         if note not in before:
             err.print(f"note: {note}", markup=False)
 
@@ -283,9 +251,12 @@ def check_same(out: Path, before: Mapping[str, Any], settings: Mapping[str, Any]
 
 
 def finish(folder: RunFolder, seconds: float, stopped: str = "") -> None:
-    """Write the page and print the matrix. stopped: why the survey ended before its last task."""
+    """Write the page and print the matrix. stopped: why the survey ended before its last task. What nobody was there to
+    answer leaves it unfinished, too.
+    """
     manifest = folder.manifest()
-    manifest |= {"done": not stopped, "stopped": stopped, "seconds": manifest.get("seconds", 0.0) + seconds}
+    manifest |= {"done": not (stopped or manifest.get(UNANSWERED)), "stopped": stopped}
+    manifest["seconds"] = manifest.get("seconds", 0.0) + seconds
     folder.write_json("manifest.json", manifest)
     page = write_page(folder.path)
     order = {"stages": manifest["stages"], "systems": manifest["systems"]}

@@ -192,13 +192,15 @@ class Failure:
     """Something went wrong, as data. `boundary`: `engine`, `system`, `environment`, `tool`, `judge`, `budget`,
     `interrupted`.
 
-    seconds: how long it took, where somebody was kept busy by it; no part of what it is.
+    seconds: how long it took, where somebody was kept busy by it; no part of what it is. passing: nobody was there to
+    answer (a server that is down or busy); who goes on from a log asks again.
     """
 
     boundary: str
     kind: str
     message: str
     seconds: float = field(default=0.0, compare=False)
+    passing: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "message", writable(self.message))

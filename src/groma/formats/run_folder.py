@@ -29,6 +29,8 @@ from groma.formats.writable import writable
 MANIFEST, RECORDS = "manifest.json", "records.json"
 RELIABILITY = "reliability.json"
 """How sure each system was, against the truth: stage -> system -> bins. Only where choices were scored."""
+UNANSWERED = "unanswered"
+"""Of the manifest: how many requests nobody was there to answer. A run that has some is not finished."""
 BLOCK = 1 << 16
 
 
@@ -151,6 +153,14 @@ class RunFolder:
         if not parts or PurePosixPath(name).is_absolute() or ".." in parts:
             raise BadInput(f"the name {name!r} leads out of the run folder", expected="a relative name")
         return self.path.joinpath(*parts)
+
+
+def unanswered_note(manifest: Mapping[str, Any]) -> list[str]:
+    """What a reader has to know where nobody was there to answer some requests; else nothing."""
+    count = manifest.get(UNANSWERED)
+    what = "a request" if count == 1 else f"{count} requests"
+    why = f"nobody was there to answer {what} (a server that was down or busy, a person who left)"
+    return [f"{why}: the episode failed, or went on without; --resume asks again"] if count else []
 
 
 def _held(path: Path) -> list[str]:

@@ -42,7 +42,10 @@ def to_plain(value: Any) -> Any:
         return [to_plain(one) for one in value]
     if type(value) not in _KINDS.values():
         raise BadInput(f"a {type(value).__name__} is not sent or logged", expected=_CHOICES)
-    return {"type": type(value).__name__.lower(), **_write(value)}
+    plain = {"type": type(value).__name__.lower(), **_write(value)}
+    if isinstance(value, Failure) and not value.passing:
+        del plain["passing"]  # most do not pass, and earlier logs do not have it
+    return plain
 
 
 def from_plain(plain: Any) -> Any:

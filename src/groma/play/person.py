@@ -11,7 +11,7 @@ from groma.formats.errors import Unservable
 from groma.formats.messages import Message
 from groma.formats.requests import Cost, Failure, Generate, Prompt, Reply, Request, Score
 
-LEFT = Failure("engine", "left", "the person at the terminal has left (end of input)")
+LEFT = Failure("engine", "left", "the person at the terminal has left (end of input)", passing=True)
 HOW = "An answer ends with its line; a line that ends with \\ goes on. Ctrl-D leaves."
 
 

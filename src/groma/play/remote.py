@@ -3,8 +3,9 @@
 Messages go to /chat/completions, plain text to /completions, `parallel` requests at a time. A busy or broken server
 (no connection, a timeout, status 408, 409, 429 or 5xx, half a reply, a reply that is no JSON or not that of a
 completion) is asked again, up to `retries` times, after 0.5, 1, 2 … seconds or as long as it says (Retry-After, at most
-a minute); then, and at once for what the server refuses, the request is a Failure, and its siblings go on. The key is
-read from the environment when a request is made, and stands in no log and no message.
+a minute); then, and at once for what the server refuses, the request is a Failure, and its siblings go on. One that was
+asked again in vain is `passing`: who goes on from the log asks another time. The key is read from the environment when
+a request is made, and stands in no log and no message.
 
 Servers differ in what they make of a request. Some leave a stop string in the text: it is cut off here. Others cut it
 off and do not say so: the reply's `stop` is then "end". `transformers serve` is greedy at every temperature unless the
@@ -71,7 +72,7 @@ class Server:
                 return read(self._post(path, body))
             except Broken as broken:
                 if not broken.again or tried == self.retries:
-                    raise Broken(broken.kind, f"{broken} (asked {tried + 1} times)", False) from broken
+                    raise Broken(broken.kind, f"{broken} (asked {tried + 1} times)", broken.again) from broken
                 wait = self.first_wait * 2**tried if broken.wait is None else broken.wait
                 time.sleep(min(wait, LONGEST_WAIT))
         raise AssertionError("the last try returns or raises")
@@ -152,7 +153,7 @@ class RemoteEngine:
         try:
             answer = self.server.post(path, body, lambda found: answered(found, began, body.get("stop", ())))
         except Broken as broken:
-            answer = Failure("engine", broken.kind, str(broken), time.perf_counter() - began)
+            answer = Failure("engine", broken.kind, str(broken), time.perf_counter() - began, passing=broken.again)
         except Exception as error:  # a worker never dies: whoever polls would wait for it for ever
             answer = Failure("engine", type(error).__name__, str(error), time.perf_counter() - began)
         self._answered.put((ticket, answer))

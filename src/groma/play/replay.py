@@ -2,6 +2,10 @@
 
 A row: {"system": digest, "task": id, "call": number, "seed", "request": digest, "reply"}. A failed request is
 answered, too: what the system did after it depends on it. The first row says what else decides the replies (`about`).
+
+A failure that is `passing` (a server that was down) is no answer: it is asked again, and what its system then asks may
+be something else than before. Where the episode went on to act on the world outside it stays what it was, since none of
+that is done twice.
 """
 
 from __future__ import annotations
@@ -28,6 +32,10 @@ class CallKey(NamedTuple):
     request: str
 
 
+Place = tuple[str, str, int, int]
+"""A CallKey up to its seed."""
+
+
 class CallLog:
     """An append-only file of answered requests, one process at a time. A torn last line is dropped.
 
@@ -38,7 +46,9 @@ class CallLog:
     def __init__(self, path: str | Path, about: Mapping[str, Any] | None = None) -> None:
         self.path = Path(path)
         self._folder = RunFolder(self.path.parent)
-        self._answers: dict[tuple[str, str, int, int], tuple[str, Any]] = {}
+        self._answers: dict[Place, tuple[str, Any]] = {}
+        self._outages: dict[tuple[str, str], dict[Place, tuple[str, Any]]] = {}
+        self._unanswered: set[Place] = set()
         rows = self._folder.read_log(self.path.name)
         head = next(rows, None)
         if head is None:
@@ -49,7 +59,7 @@ class CallLog:
         for number, row in enumerate(rows, 2):
             try:
                 key = CallKey(*(row[name] for name in CallKey._fields))
-                self._answers[key[:4]] = key.request, row["reply"]
+                self._take(key, row["reply"])
             except KeyError as error:
                 where = f"{self.path}:{number}"
                 raise BadInput(f"the row has no {error}", where=where, expected="a row of a call log") from error
@@ -59,11 +69,24 @@ class CallLog:
         """How many requests it holds the answer to."""
         return len(self._answers)
 
+    @property
+    def unanswered(self) -> int:
+        """How many requests this process asked that nobody was there to answer."""
+        return len(self._unanswered)
+
+    def had_outage(self, key: CallKey) -> bool:
+        """Whether something in this episode was ever asked in vain, so that it may now go another way."""
+        return key[:2] in self._outages
+
     def find(self, key: CallKey) -> Reply | Failure | None:
-        """What was answered; None if nothing was yet. BadInput where something else was asked then."""
+        """What was answered; None if nothing was yet. BadInput where something else was asked then, and nothing was
+        ever asked in vain.
+        """
         if key[:4] not in self._answers:
             return None
         request, answer = self._answers[key[:4]]
+        if request != key.request and self._outages:
+            return None
         if request != key.request:
             raise BadInput(
                 f"request {key.call} on task {key.task} was logged as {request}, and now it is {key.request}: "
@@ -77,12 +100,29 @@ class CallLog:
         """Keep answers. They outlive the end of this process, at whatever moment."""
         rows = [{**key._asdict(), "reply": to_plain(answer)} for key, answer in answered]
         self._folder.append(self.path.name, *rows)
-        for (key, _), row in zip(answered, rows, strict=True):
-            self._answers[key[:4]] = key.request, row["reply"]
+        for (key, answer), row in zip(answered, rows, strict=True):
+            self._take(key, row["reply"])
+            vain = isinstance(answer, Failure) and answer.passing
+            (self._unanswered.add if vain else self._unanswered.discard)(key[:4])
+
+    def _take(self, key: CallKey, plain: Any) -> None:
+        """An answer, or an outage in its place."""
+        place, episode = key[:4], key[:2]
+        failure = plain if isinstance(plain, Mapping) else {}
+        self._outages.get(episode, {}).pop(place, None)
+        if failure.get("passing"):
+            self._answers.pop(place, None)
+            self._outages.setdefault(episode, {})[place] = key.request, plain
+            return
+        self._answers[place] = key.request, plain
+        if failure.get("boundary") == "interrupted" and (before := self._outages.get(episode)):
+            for other in [one for one in before if one[2] < key.call]:
+                self._answers[other] = before.pop(other)
 
     def by_content(self) -> dict[tuple[int, str], Any]:
-        """All answers, plain, by seed and digest of the request."""
-        return {(seed, request): answer for (*_, seed), (request, answer) in self._answers.items()}
+        """All answers, and failures in their place, plain, by seed and digest of the request."""
+        vain = (one for outages in self._outages.values() for one in outages.items())
+        return {(place[3], request): answer for place, (request, answer) in (*vain, *self._answers.items())}
 
 
 class ReplayEngine:

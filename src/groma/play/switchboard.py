@@ -163,8 +163,10 @@ class Switchboard:
     def _acted(
         self, request: Act | Fork | Keep, key: CallKey | None, logged: Reply | Failure | None, answer: Reply | Failure
     ) -> Reply | Failure:
-        """What came of an act, noted where it is new, else held against what came of it before."""
-        if logged is None:
+        """What came of an act, noted where it is new, else held against what came of it before, if the episode goes the
+        way that it went.
+        """
+        if logged is None or (key is not None and self._log is not None and self._log.had_outage(key)):
             self._note((key, answer))
             return answer
         if _said(logged) == _said(answer):

@@ -3,7 +3,7 @@
 Every use is an `Act`, so that it is logged, budgeted, watched and replayed. Arguments are checked before a function is
 called. What it returns becomes text (JSON where it is no text), of which the middle is left out where it is too long. A
 function that takes longer than `seconds` is cut off: its thread is abandoned, and the tool is not used again in this
-episode. What a function raises is a Failure, thrown into the system that used it; its text is shortened in the same way.
+episode. What a function raises is a Failure, thrown into the system that used it; its text is shortened, too.
 
 A thread cannot be stopped, and one that holds the interpreter's lock stops all others: a call into C that never gives
 it back (a regular expression that backtracks for ever, a huge power) is not cut off, and the whole play waits for it.

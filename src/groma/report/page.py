@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from groma.formats.records import Record
-from groma.formats.run_folder import RunFolder
+from groma.formats.run_folder import RunFolder, unanswered_note
 from groma.report.cells import Cell, axis_of, best_rival, cell_of, costs, detail_of, reasons, rivals_of
 from groma.report.charts import domain, stages_chart
 from groma.report.embodiments import Embodied, embodiments
@@ -112,7 +112,7 @@ def render(run: Run, limit: int = LIMIT) -> str:
         embedded=embedded,
         folder=TRANSCRIPTS,
         facts=_facts(run),
-        notes=[_plain(note) for note in _listed(run.manifest.get("notes"))],
+        notes=[_plain(note) for note in (*_listed(run.manifest.get("notes")), *unanswered_note(run.manifest))],
         costs=costs(run.records, run.order),
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         script=Markup(script),
@@ -201,7 +201,7 @@ def _wording(run: Run, outcome: str, key: str, otherwise: str) -> str:
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     """What the manifest says about the run, in its own order, but for what the page shows elsewhere."""
-    elsewhere = {"notes", "outcomes", "versions", "stopped", "measures", "field"}
+    elsewhere = {"notes", "outcomes", "versions", "stopped", "unanswered", "measures", "field"}
     facts: list[tuple[str, str]] = []
     for key, value in run.manifest.items():
         if isinstance(value, Mapping) and key not in elsewhere:

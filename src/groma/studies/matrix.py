@@ -17,7 +17,7 @@ from groma.attacks import Adversary
 from groma.formats.digest import digest
 from groma.formats.errors import BudgetSpent
 from groma.formats.records import Record
-from groma.formats.run_folder import RECORDS, RELIABILITY, RunFolder
+from groma.formats.run_folder import MANIFEST, RECORDS, RELIABILITY, UNANSWERED, RunFolder
 from groma.formats.task import Task
 from groma.formats.transcript import Played
 from groma.judges import Calibration, Judging
@@ -86,6 +86,7 @@ def survey_stages(
     early: BaseException | None = None
     asked: set[str] = set()
     unjudged: list[str] = []
+    unanswered = 0
     for name, sit in stages:
         stage = _Stage(name, sit(), plan, folder)
         try:
@@ -94,6 +95,7 @@ def survey_stages(
             early = stop
         finally:
             stage.seat.engine.close()
+        unanswered += stage.log.unanswered
         if stage.verdicts and plan.judging is not None:
             asked.add(plan.judging.player)
         unjudged += [said.why for said, _ in stage.verdicts.values() if said.bad is None]
@@ -110,6 +112,7 @@ def survey_stages(
                         records.extend(between_stages(one, earlier[place], names=BOTH if place else None))
         if early is not None:
             break
+    folder.write_json(MANIFEST, {**folder.manifest(), UNANSWERED: unanswered})
     folder.write_json(RECORDS, [record.to_dict() for record in records])
     if curves:
         folder.write_json(RELIABILITY, curves)
@@ -139,11 +142,12 @@ class _Stage:
         self.verdicts: dict[tuple[str, str], Said] = {}
         others = {player: other.digest for player, other in plan.others.items()}
         self.digest = digest(seat.digest, others) if others else seat.digest
+        self.log: CallLog
 
     def play(self, stopped: Callable[[], bool]) -> Iterator[Progress]:
         plan = self.plan
         about: dict[str, Any] = {"model": self.digest, "suite": plan.suite.name, "seed": plan.seed}
-        log = CallLog(self.folder.file(f"calls/{file_name(self.name)}-{digest(about)}.jsonl"), about)
+        self.log = log = CallLog(self.folder.file(f"calls/{file_name(self.name)}-{digest(about)}.jsonl"), about)
         players = {PLAYER: self.seat.engine, **{name: other.engine for name, other in plan.others.items()}}
         for system in plan.systems:
             finished = self.episodes.setdefault(system.name, [])
@@ -163,12 +167,12 @@ class _Stage:
                 if stopped():
                     raise KeyboardInterrupt
             if plan.judging is not None:
-                yield from self._judge(plan.judging, system.name, log, stopped)
+                yield from self._judge(plan.judging, system.name, stopped)
 
-    def _judge(self, judging: Judging, system: str, log: CallLog, stopped: Callable[[], bool]) -> Iterator[Progress]:
+    def _judge(self, judging: Judging, system: str, stopped: Callable[[], bool]) -> Iterator[Progress]:
         """Have the replies of a system judged by the player `judge`."""
         plan = self.plan
-        players = {judging.player: plan.others[judging.player].engine}
+        players, log = {judging.player: plan.others[judging.player].engine}, self.log
 
         def played(judge: System, tasks: Sequence[Task]) -> Iterator[Played]:
             return play(judge, tasks, players, seed=plan.seed, width=plan.width, log=log, purse=plan.purse)

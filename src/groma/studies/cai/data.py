@@ -69,9 +69,10 @@ def played(
     lost = [one.failure for one in found if one.failure is not None]
     if len(lost) > failed * len(found):
         what = f"{len(lost)} of {len(found)} episodes failed ({phase}); the first: {lost[0].message}"
-        raise BadConfig(
-            f"{what}\n  mend it, and remove {logs(part, about).path}, where failures are kept as answers, too"
-        )
+        mend = f"remove {logs(part, about).path}, where failures are kept as answers, too"
+        if sum(not one.passing for one in lost) <= failed * len(found):
+            mend = "go on by --resume, which asks again what nobody was there to answer"
+        raise BadConfig(f"{what}\n  mend it, and {mend}")
     return found
 
 
