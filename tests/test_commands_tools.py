@@ -26,6 +26,17 @@ def says(request, seed):
     told = request.prompt[-1].content
     return "use price: oats." if "cost" in told else "it answered that."
 """
+SCORES = MODEL.replace(
+    "def",
+    """from groma.formats.requests import Reply, Score
+
+def""",
+).replace(
+    "    told",
+    """    if isinstance(request, Score):
+        return Reply(scores=tuple(-float(len(one)) for one in request.answers))
+    told""",
+)
 
 
 @pytest.fixture
@@ -34,6 +45,7 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "tools.py").write_text(TOOLS)
     (tmp_path / "model.py").write_text(MODEL)
     (tmp_path / "p.jsonl").write_text('{"prompt": "what do oats cost?"}\n{"prompt": "what does soup cost?"}\n')
+    (tmp_path / "inner.json").write_text('{"inner": "agent", "by": "mean"}')
     return tmp_path
 
 
@@ -67,10 +79,33 @@ def test_a_run_whose_tools_changed_is_not_gone_on_with(given: Path, capsys: pyte
     assert survey("--as", "agent", "--tools", "tools.py:price", "--resume") == 0
 
 
+def test_functions_without_effects_are_tried_in_copies_and_may_take_so_long(
+    given: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (given / "model.py").write_text(SCORES)
+    (given / "tools.py").write_text(TOOLS.replace("    return", "    import time; time.sleep(0.05); return"))
+    systems, tools = ("--as", "planner,best_of_n@inner.json"), ("--tools", "tools.py:price", "--repeatable")
+    assert survey(*systems, *tools) == 0
+    for rows in (given / "run").glob("transcripts/*.jsonl"):
+        told = [json.loads(row) for row in rows.read_text().splitlines()]
+        assert [one["failure"] for one in told] == [None, None]
+        assert all("price answered: three coins" in json.dumps(one["messages"]) for one in told)
+    assert survey("--as", "agent", *tools, "--tool-seconds", "0.01", "--fresh") == 0
+    (rows,) = (given / "run").glob("transcripts/*agent*.jsonl")
+    assert "did not come back within 0.01 seconds" in rows.read_text()
+    assert survey("--as", "agent", "--repeatable", "--fresh") == 2
+    assert "--repeatable True would have no effect: no --tools are named" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--as", "chat,trivial"), "none of the systems uses tools (chat, trivial); add one of agent"),
+        (("--as", "chat,trivial"), "none of the systems uses tools (chat, trivial); add agent (with --repeatable"),
+        (("--as", "chat", "--repeatable"), "add agent, planning_agent, planner"),
+        (("--as", "planner"), "planner: the tools act on the world outside"),
+        (("--as", "agent,planning_agent"), "planning_agent: the tools act on the world outside"),
+        (("--as", "agent,best_of_n@inner.json"), "best_of_n@inner: the tools act on the world outside"),
+        (("--as", "agent", "--tool-seconds", "0"), "--tool-seconds 0: choose above 0"),
         (("--as", "agent", "--on", "vale"), "vale has tools of its own (ledger"),
         (("--as", "agent", "--tools", "tools.py:untyped"), "the parameter food of the tool untyped has no type"),
         (("--as", "agent", "--tools", "tools.py:gone"), "there is no function 'gone'"),

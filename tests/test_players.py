@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,15 +17,17 @@ from transformers import LlamaForSequenceClassification
 
 from groma.cli import run
 from groma.commands.players import budgets, named, player, players
+from groma.commands.rehearsal import check_cast
 from groma.formats.errors import BadConfig, BadInput
 from groma.formats.messages import Message
-from groma.formats.requests import Failure, Generate, Read, Score
+from groma.formats.requests import Failed, Failure, Generate, Read, Score
 from groma.formats.task import Posed, Task
 from groma.formats.transcript import Transcript
 from groma.models.load import load
 from groma.models.reward import RewardEngine, load_reward
 from groma.play import Budget, PersonEngine, play
 from groma.systems import SYSTEMS, System
+from groma.worlds.vale import VALE
 
 ASKED = (Message("user", "which one?"),)
 TASKS = tuple(Task(f"t/{number}", Posed(ASKED, seed=number), {}, "test") for number in range(3))
@@ -220,6 +223,38 @@ def test_a_survey_stops_at_its_budget_with_a_page_of_what_is_done_and_goes_on(
     assert "Not finished" not in (out / "report.html").read_text()
     for system in ("chat", "critique"):
         assert rows(out, system) == rows(whole, system)
+
+
+@pytest.mark.parametrize("system", ["best_of_n", "beam", "search", "monitored", "planner"])
+@pytest.mark.parametrize("what", ["http://127.0.0.1:9/v1#m", "fake:alf is wise."])
+def test_a_system_that_a_player_cannot_answer_is_refused_before_anything_is_asked(system: str, what: str) -> None:
+    tasks = VALE.tasks("speak", "held_out", 3, 0) + VALE.tasks("errand", "held_out", 3, 0)
+    with pytest.raises(
+        BadConfig, match=rf"{system}: .*assistant is {re.escape(what)}: .*Score(.|\n)*goes: .*chat, agent"
+    ):
+        check_cast([SYSTEMS["chat"], SYSTEMS[system]], tasks, {"assistant": what})
+
+
+def test_only_what_fails_on_every_kind_of_task_is_refused() -> None:
+    """A system that asks some tasks in a way that is answered is played, and so is one that does without."""
+    cast = {"assistant": "http://127.0.0.1:9/v1#m"}
+    free, choices = VALE.tasks("speak", "held_out", 2, 0), [Task("c", Posed(ASKED, choices=("a", "b")), {}, "test")]
+    with pytest.raises(BadConfig, match="chat: each of its episodes would fail"):
+        check_cast([SYSTEMS["chat"]], choices, cast)
+    check_cast([SYSTEMS["chat"], SYSTEMS["trivial"]], (*choices, *free), cast)
+    check_cast([System("does_without", does_without)], free, cast)
+    scorer = SYSTEMS["best_of_n"].with_(scorer="judge")
+    check_cast([scorer], free, {**cast, "judge": "vale"})
+    with pytest.raises(BadConfig, match="judge is http"):
+        check_cast([scorer], free, {"assistant": "vale", "judge": cast["assistant"]})
+
+
+def does_without(posed: Posed) -> Iterator[object]:
+    try:
+        yield Score(prompt=posed.messages, answers=("yes", "no"))
+    except Failed:
+        yield Generate(prompt=posed.messages)
+    return Transcript(posed.messages, "")
 
 
 SERVER = """

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from groma.formats.digest import digest, digest_files
-from groma.formats.errors import BadConfig
+from groma.formats.errors import BadConfig, Unservable
+from groma.formats.requests import Generate, Request
 from groma.models.engine import seat
 from groma.models.load import check, digested, load
 from groma.models.names import resolve
 from groma.models.reward import RewardEngine, is_reward, load_reward
 from groma.play import Budget, FakeEngine, PersonEngine, RemoteEngine, ReplayEngine, Seat, Server
+from groma.play.person import of_person
+from groma.play.remote import asked
 from groma.systems.system import load_function
 
 CHOICES = "a model, http://HOST:PORT/v1#MODEL, replay:LOG.jsonl, fake:TEXT, fake:FILE.py:FUNCTION, or person"
@@ -46,6 +49,21 @@ def kind_of(what: str) -> Kind:
 def only_speaks(what: str) -> bool:
     """Whether it answers in words alone, without scores."""
     return kind_of(what) in ("person", "server", "words")
+
+
+def unservable(what: str, request: Request) -> str:
+    """Why a player that the user wrote so cannot answer `request`; "" where it may."""
+    kind = kind_of(what)
+    try:
+        if kind == "server":
+            asked(_server(what).model, request, 0)
+        elif kind == "person":
+            of_person(request)
+        elif kind == "words" and not isinstance(request, Generate):
+            raise Unservable(f"a fake that only speaks answers Generate, not {type(request).__name__}")
+    except Unservable as error:
+        return str(error)
+    return ""
 
 
 def check_player(what: str) -> None:

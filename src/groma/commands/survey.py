@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 import tyro
 
-from groma.commands.console import Phases, err, parse
+from groma.commands.console import Phases, err, no_effect, parse
 from groma.commands.judging import calibrated_by, judge_digest, judged_by
 from groma.commands.players import CHOICES, check_player, identity_of, named, player
 from groma.commands.preflight import faults
 from groma.commands.surveying import Surveyed, plan_of, run_folder, seated, surveying
-from groma.commands.tools import identity
+from groma.commands.tools import SECONDS, Tools
 from groma.formats.errors import BadConfig
 from groma.play import Seat
 from groma.studies.matrix import PLAYER, Plan, survey_stages
@@ -46,6 +46,12 @@ class Survey(Surveyed):
     """
     tools: Annotated[str | None, tyro.conf.arg(metavar="FILE.py:FUNCTION,…")] = None
     """Python functions with typed parameters, as tools of every task of a suite that has none: for agents."""
+    repeatable: bool = False
+    """The functions of --tools have no effects beyond their answers: planner, planning_agent and best_of_n may try them
+    in copies of an episode, and --resume may do them again.
+    """
+    tool_seconds: float = SECONDS
+    """How long a function of --tools may take; then it is left behind, and not used again in that episode."""
     judge: str = "rule"
     """Who reads free replies to prompts: the rule for refusals, a classifier's FILE.npz (`groma judge fit`), or a
     rubric (refusal, harm, a FILE.toml or .json) by which the model of --player judge=WHAT judges.
@@ -66,7 +72,8 @@ def main(arguments: Sequence[str]) -> None:
     stages = _stages(options.stage, assistants)
     for what in (*assistants, *others.values()):
         check_player(what)
-    plan = plan_of(options, options.tools)
+    tools = _tools(options)
+    plan = plan_of(options, tools)
     suite, judging = judged_by(plan.suite, options.judge, others)
     checked = calibrated_by(options.calibration)
     plan = replace(plan, suite=suite, judging=judging, calibration=checked, judge=options.judge)
@@ -75,7 +82,7 @@ def main(arguments: Sequence[str]) -> None:
     players = {name: other.digest for name, other in plan.others.items()}
     digests = [first.digest, *(identity_of(what) for what in assistants[1:])]
     settings: dict[str, Any] = {"model": digests, "stage": list(stages), "players": players}
-    settings["tools"] = None if options.tools is None else identity(options.tools)
+    settings["tools"] = tools and tools.identity
     settings |= {"judge": judge_digest(options.judge), "calibration": checked and checked.digest}
     folder = run_folder(options, "survey", arguments, settings, list(stages), ", ".join(assistants))
     tasks = plan.suite.tasks(plan.kind, plan.split, plan.n, plan.seed)
@@ -110,6 +117,18 @@ def _stages(given: str | None, assistants: Sequence[str]) -> tuple[str, ...]:
     if wrong := [name for name in names if not name or len(name) > LONGEST]:
         raise BadConfig(f"--stage {wrong[0]!r:.80}: choose a name of one to {LONGEST} letters")
     return tuple(names)
+
+
+def _tools(options: Survey) -> Tools | None:
+    """The tools that are named, and what is said of them."""
+    if options.tools is None:
+        for name, usual in (("repeatable", False), ("tool_seconds", SECONDS)):
+            if getattr(options, name) != usual:
+                raise no_effect(name.replace("_", "-"), getattr(options, name), "no --tools are named")
+        return None
+    if options.tool_seconds <= 0:
+        raise BadConfig(f"--tool-seconds {options.tool_seconds:g}: choose above 0")
+    return Tools(options.tools, options.repeatable, options.tool_seconds)
 
 
 def _seat(what: str, plan: Plan, others: Mapping[str, str], options: Survey) -> Seat:

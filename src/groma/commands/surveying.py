@@ -18,7 +18,8 @@ from groma.commands.console import check_sampling, err, no_effect, out, told_ane
 from groma.commands.measuring import adversary_of, measures_of
 from groma.commands.players import budgets, players
 from groma.commands.preflight import check_users, preflight
-from groma.commands.tools import tooled
+from groma.commands.rehearsal import check_cast, check_copies
+from groma.commands.tools import Tools, tooled
 from groma.formats.errors import BadConfig, BudgetSpent
 from groma.formats.run_folder import UNANSWERED, RunFolder, unanswered_note
 from groma.measures import MEASURES
@@ -113,7 +114,7 @@ def suite_from(on: str, data: str | None) -> Suite:
     return library.find(on, data, importlib.import_module("groma.suites.hub").rows if from_hub else None)
 
 
-def plan_of(options: Surveyed, tools: str | None = None) -> Plan:
+def plan_of(options: Surveyed, tools: Tools | None = None) -> Plan:
     """The systems with their parameters, the tasks (which offer `tools`, where some are named), and who plays beside
     the assistant: not loaded yet.
     """
@@ -137,7 +138,10 @@ def plan_of(options: Surveyed, tools: str | None = None) -> Plan:
     adversary = adversary_of(options.adversary, suite)
     if adversary is not None:
         systems = [adversary.against(system) for system in systems]
-    preflight(systems, suite.tasks(options.kind, options.split, options.items, options.seed))
+    tasks = suite.tasks(options.kind, options.split, options.items, options.seed)
+    preflight(systems, tasks)
+    if tools is not None and not tools.repeatable:
+        check_copies(systems, tasks)
     return Plan(
         systems,
         suite,
@@ -167,6 +171,9 @@ def seated(plan: Plan, others: Mapping[str, str], assistants: Sequence[str], tru
     """
     check_budgets(plan, {PLAYER, *others})
     check_users(plan.systems, {PLAYER, *others})
+    tasks = plan.suite.tasks(plan.kind, plan.split, plan.n, plan.seed)
+    for what in assistants:
+        check_cast(plan.systems, tasks, {PLAYER: what, **others})
     width = 1 if "person" in (*others.values(), *assistants) else NARROW if plan.purse else plan.width
     return replace(plan, others=players(others, trust_remote_code), width=width)
 

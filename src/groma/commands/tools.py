@@ -19,7 +19,26 @@ from groma.systems import SYSTEMS, System
 from groma.systems.system import load_function
 
 USERS = ("agent", "planning_agent", "planner")
-"""Systems that use tools; one of a user's own may, too."""
+"""Systems that use tools; one of a user's own may, too. The last two try what tools do, in copies of the world."""
+SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the user says of tools: their names, as written; whether they have no effects beyond their answers, and how
+    long one may take.
+    """
+
+    names: str
+    repeatable: bool = False
+    seconds: float = SECONDS
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Each with the digest of its file, so that a run that goes on notices a change; and what is not as usual."""
+        found: dict[str, Any] = {one: digest_files([Path(one.rpartition(":")[0])]) for one in _named(self.names)}
+        found |= {"repeatable": True} if self.repeatable else {}
+        return found | ({"seconds": self.seconds} if self.seconds != SECONDS else {})
 
 
 @dataclass(frozen=True)
@@ -28,6 +47,8 @@ class Tooled:
 
     inner: Suite
     functions: tuple[FunctionType, ...]
+    repeatable: bool = False
+    seconds: float = SECONDS
 
     @property
     def name(self) -> str:
@@ -67,27 +88,28 @@ class Tooled:
         if own := next((task for task in found if task.posed.tools), None):
             names = ", ".join(tool.name for tool in own.posed.tools)
             raise BadConfig(f"--tools: {self.name} has tools of its own ({names}); leave --tools out, or choose --kind")
-        tools = Toolbox(self.functions).tools
+        tools = self._box().tools
         return tuple(replace(task, posed=replace(task.posed, tools=tools)) for task in found)
 
     def open(self, task: Task) -> Environment | None:
-        return Toolbox(self.functions)
+        return self._box()
 
     def judge(self, task: Task, transcript: Transcript) -> Judgement:
         return self.inner.judge(task, transcript)
 
+    def _box(self) -> Toolbox:
+        return Toolbox(self.functions, seconds=self.seconds, repeatable=self.repeatable)
 
-def tooled(suite: Suite, tools: str, systems: Sequence[System]) -> Suite:
+
+def tooled(suite: Suite, tools: Tools, systems: Sequence[System]) -> Suite:
     """`suite` with the tools that `--tools` names. BadConfig where no system would use them."""
     if not any(map(_uses_tools, systems)):
         names = ", ".join(system.name for system in systems)
-        raise BadConfig(f"--tools: none of the systems uses tools ({names}); add one of {', '.join(USERS)}")
-    return Tooled(suite, tuple(map(load_function, _named(tools))))
-
-
-def identity(tools: str) -> dict[str, str]:
-    """What was named, each with the digest of its file, so that a run that goes on notices a change."""
-    return {one: digest_files([Path(one.rpartition(":")[0])]) for one in _named(tools)}
+        going = (
+            ", ".join(USERS) if tools.repeatable else f"{USERS[0]} (with --repeatable {' or '.join(USERS[1:])}, too)"
+        )
+        raise BadConfig(f"--tools: none of the systems uses tools ({names}); add {going}")
+    return Tooled(suite, tuple(map(load_function, _named(tools.names))), tools.repeatable, tools.seconds)
 
 
 def _named(tools: str) -> list[str]:

@@ -42,11 +42,7 @@ class PersonEngine:
 
     def submit(self, ticket: int, request: Request, seed: int) -> None:
         """Take a request. Unservable for one that asks for a model's inside, and for edits."""
-        if not isinstance(request, Generate | Score):
-            raise Unservable(f"a person answers Generate and Score, not {type(request).__name__}({request.player!r})")
-        if isinstance(request, Generate) and (request.edits or request.logprobs):
-            raise Unservable(f"a person has no activations and no log-probabilities ({request.player!r})")
-        self._pending.append((ticket, request))
+        self._pending.append((ticket, of_person(request)))
 
     def poll(self) -> list[tuple[int, Reply | Failure]]:
         if not self._pending:
@@ -91,6 +87,15 @@ class PersonEngine:
             if said.isdecimal() and 1 <= int(said) <= len(answers):
                 return tuple(0.0 if place == int(said) else -math.inf for place in range(1, len(answers) + 1))
             self._write(f"there is no answer {said!r}; write a number from 1 to {len(answers)}")
+
+
+def of_person(request: Request) -> Generate | Score:
+    """The request, where it is one that a person answers; else Unservable."""
+    if not isinstance(request, Generate | Score):
+        raise Unservable(f"a person answers Generate and Score, not {type(request).__name__}({request.player!r})")
+    if isinstance(request, Generate) and (request.edits or request.logprobs):
+        raise Unservable(f"a person has no activations and no log-probabilities ({request.player!r})")
+    return request
 
 
 def shown(prompt: Prompt) -> str:
