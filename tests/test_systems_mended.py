@@ -17,7 +17,7 @@ from groma.formats.task import Posed, Task
 from groma.formats.transcript import Transcript
 from groma.play import Budget, FakeEngine, Toolbox, play
 from groma.systems import SYSTEMS, System
-from groma.systems.calls import parsed
+from groma.systems.calls import calls_in, parsed
 
 USER = (Message("user", "hello"),)
 
@@ -47,6 +47,46 @@ def test_optional_parameters_may_be_left_out() -> None:
     assert parsed("add", "1", (tool,)) == ToolCall("add", {"a": "1"})
     assert parsed("add", "1, 2", (tool,)) == ToolCall("add", {"a": "1", "b": "2"})
     assert isinstance(parsed("add", "", (tool,)), str) and isinstance(parsed("none", "", (Tool("some"),)), str)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I will look it up.\nuse add: 1, 2.",
+        "First I add.\n\n  Use Add: 1, 2  \n",
+        "```\nuse add: 1, 2.\n```",
+        "```text\nuse add: 1, 2\n```\n",
+        "I call `add` now:\n`use add: 1, 2.`",
+        "**use add: 1, 2.**",
+    ],
+)
+def test_a_call_may_be_the_last_line_of_more_and_fenced(text: str) -> None:
+    tools = Toolbox([add]).tools
+    assert calls_in(Reply(text=text), tools, "text", False) == [ToolCall("add", {"a": "1", "b": "2"})]
+    assert calls_in(Reply(text=text), tools, "text", True) == []  # whose players have a protocol of their own
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["use add(1, 2)", "I add.\nuse add(1, 2).", "use add with 1 and 2", "I see.\nuse add: 1, 2.\nThat is three."],
+)
+def test_what_is_nearly_a_call_is_told_how_one_is_written(text: str) -> None:
+    (why,) = calls_in(Reply(text=text), Toolbox([add]).tools, "text", False)
+    assert why == "that is no call. a call is the last line, and stands alone on it: use add: a, b."
+
+
+def test_an_agent_mends_a_call_that_was_nearly_one() -> None:
+    turns = ["use add(1, 2)", "I see.\nuse add: 1, 2.", "three."]
+    model = FakeEngine(lambda request, seed: turns[(len(request.prompt) - 2) // 2])  # type: ignore[union-attr]
+    task = Task("t/0", Posed(USER, tools=Toolbox([add]).tools), {}, "test")
+    (found,) = play(SYSTEMS["agent"], [task], {"assistant": model}, open_environment=lambda _: Toolbox([add]))
+    assert found.transcript is not None and found.transcript.answer == "three."
+    assert found.transcript.messages[5].content == "add answered: 3"
+
+
+@pytest.mark.parametrize("text", ["three.", "one may use add here.", "hello\nuse caution.", "use common sense.", ""])
+def test_an_answer_is_no_call(text: str) -> None:
+    assert calls_in(Reply(text=text), Toolbox([add]).tools, "text", False) == []
 
 
 def test_a_tool_that_ends_the_process_ends_its_own_use() -> None:

@@ -1,10 +1,10 @@
 """`agent`: the model with tools. It calls one, reads what comes of it, and goes on until it says something else.
 
 What it is told, which tools it may use and which steps it takes is its scaffold (`formats/scaffold.py`); how its model
-is told, `telling.py`. A call that is none (an unknown tool, too many values, too few) is answered in words, as a tool
-would, and costs a step. The episode ends with an answer, with the tool that finishes, after `max_steps` calls
-("steps"), or after more turns of nothing but malformed ones in a row than `retries` ("malformed"), or when the
-episode's budget is used up ("budget"); what was done stands.
+is told, `telling.py`; how calls are read, `calls.py`. A call that is none (an unknown tool, too many values, too few)
+is answered in words, as a tool would, and costs a step. The episode ends with an answer, with the tool that finishes,
+after `max_steps` calls ("steps"), or after more turns of nothing but malformed ones in a row than `retries`
+("malformed"), or when the episode's budget is used up ("budget"); what was done stands.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class _Agent:
         """Call tools until there is an answer, or no more may be called: the answer, and why it ended."""
         while self.steps < self.scaffold.max_steps:
             reply = yield from self._say(self.native)
-            calls = calls_in(reply, self.tools, self.scaffold.protocol)
+            calls = calls_in(reply, self.tools, self.scaffold.protocol, self.taught)
             if not calls:
                 return reply.text, reply.stop
             answer = yield from self._called(calls)

@@ -2,6 +2,9 @@
 
 In words a call is a turn of its own, "use TOOL: a, b.", with the values of the tool's parameters in their order; the
 last takes what is left, commas and all. What looks like a call and is none is told in words, so that it can be mended.
+
+A player who was taught no such turns (`Posed.taught`) may say something before its call, and fence it: its last line
+counts; a line that begins as the call of a tool, and is none or not the last, is answered by how it is to be written.
 """
 
 from __future__ import annotations
@@ -13,17 +16,36 @@ from groma.formats.messages import ToolCall
 from groma.formats.requests import Reply, Tool
 
 _CALL = re.compile(r"^\s*use\s+(?P<tool>\w+)\s*(?::\s*(?P<values>.*?))?\s*\.?\s*$", re.IGNORECASE | re.DOTALL)
+_BEGUN = re.compile(r"use\s+(?P<tool>\w+)\b", re.IGNORECASE)
 _MARKS = ("<tool_call>", "[TOOL_CALLS]", "<|python_tag|>")
 
 
-def calls_in(reply: Reply, tools: Sequence[Tool], protocol: str) -> Sequence[ToolCall | str]:
+def calls_in(reply: Reply, tools: Sequence[Tool], protocol: str, taught: bool) -> Sequence[ToolCall | str]:
     """The calls of a reply, each a call, or in words why it is none; empty where the reply is an answer."""
     if protocol == "text":
         asked = _CALL.match(reply.text)
-        return [parsed(asked["tool"], asked["values"] or "", tools)] if asked else []
+        if not asked:
+            return [] if taught else _in_lines(reply.text, tools)
+        return [parsed(asked["tool"], asked["values"] or "", tools)]
     if not reply.tool_calls and any(mark in reply.text for mark in _MARKS):
         return ["that is no call: give one JSON object with a name and arguments."]
     return [_known(call, tools) for call in reply.tool_calls]
+
+
+def _in_lines(text: str, tools: Sequence[Tool]) -> Sequence[ToolCall | str]:
+    """The call that is the last line of a text, or why a line is none."""
+    known = {tool.name.lower(): tool for tool in tools}
+    lines = [bare for line in text.splitlines() if (bare := line.strip("`* \t"))]  # a line of a fence alone is none
+    asked = _CALL.match(lines[-1]) if lines else None
+    if asked and asked["tool"].lower() in known:
+        return [parsed(asked["tool"], asked["values"] or "", tools)]
+    begun = (_BEGUN.match(line) for line in lines)
+    near = next((one["tool"].lower() for one in begun if one and one["tool"].lower() in known), None)
+    if near is None:
+        return []
+    names = known[near].parameters.get("properties", {})
+    form = written(ToolCall(known[near].name, dict(zip(names, names, strict=True))))
+    return [f"that is no call. a call is the last line, and stands alone on it: {form}."]
 
 
 def parsed(name: str, values: str, tools: Sequence[Tool]) -> ToolCall | str:

@@ -113,7 +113,7 @@ def planning_agent(
     messages = _begun(posed, tools)
     for _ in range(max_steps):
         reply = yield Generate(prompt=messages, player=player, max_tokens=max_tokens, temperature=temperature)
-        calls = calls_in(reply, tools, "text")
+        calls = calls_in(reply, tools, "text", posed.taught)
         if not calls:
             return Transcript((*messages, Message("assistant", reply.text)), reply.text, stop=reply.stop)
         if isinstance(calls[0], ToolCall) and calls[0].name == SEARCH.name:
@@ -165,7 +165,7 @@ def _grown(live: Sequence[Node], tools: Sequence[Tool], how: Search, tree: _Tree
     grown, acts = [], list[tuple[Node, str, ToolCall, str]]()
     for (number, _), reply in proposed.items():
         node, said = live[number], (*live[number].messages, Message("assistant", reply.text))
-        calls = calls_in(reply, tools, "text")
+        calls = calls_in(reply, tools, "text", how.taught)
         if not calls:
             grown.append(Node(node.branch, said, reply.text, reply.stop))
         elif isinstance(calls[0], ToolCall):
