@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from groma.formats.digest import digest
 from groma.formats.errors import BadConfig
 from groma.formats.messages import Message
-from groma.formats.requests import Cost, Failure, Generate, Reply, Request, Score
+from groma.formats.requests import Cost, Failed, Failure, Generate, Reply, Request, Score
 from groma.formats.task import Posed, Task
 from groma.formats.transcript import Played, Transcript
 from groma.formats.wire import to_plain
@@ -268,13 +268,15 @@ def test_a_tuple_of_requests_gets_a_tuple_with_failures_in_their_places():
     assert isinstance(one.calls[0].request, tuple) and isinstance(one.calls[0].reply[1], Failure)
 
 
-def test_an_empty_tuple_is_answered_by_one():
+def test_an_empty_tuple_is_no_request():
     def asks_nothing(posed):
-        nothing = yield ()
-        return Transcript(posed.messages, repr(nothing))
+        try:
+            yield ()
+        except Failed as failed:
+            return Transcript(posed.messages, failed.failure.message)
 
     (one,) = played(System("nothing", asks_nothing), TASKS[:1])
-    assert one.transcript.answer == "()"
+    assert one.transcript.answer == "the system asked for nothing (an empty tuple, or None)"
 
 
 # speed
