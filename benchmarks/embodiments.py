@@ -170,7 +170,7 @@ def page(found: Mapping[str, Any]) -> str:
             "# What embodying adds and takes away",
             "",
             f"Made by `{found['command']}` (torch {found['versions']['torch']}): the shipped base and three seeds of",
-            f"SFT on {ERRANDS} held-out errands, each difference paired by errand with its 95 % interval, a line a",
+            f"SFT, evaluated on {ERRANDS} held-out errands, each difference paired by errand with its 95 % interval, a line a",
             "seed. One thing is changed at a time.",
             "",
             *compared(found, COMPARED, SHOWN),

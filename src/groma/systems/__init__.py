@@ -8,6 +8,7 @@ from typing import Any
 
 from groma.formats.errors import BadConfig
 from groma.systems.agent import agent
+from groma.systems.asking import act, ask, score, together
 from groma.systems.beam import beam
 from groma.systems.best_of_n import best_of_n
 from groma.systems.chat import chat
@@ -65,8 +66,10 @@ __all__ = [
     "SYSTEMS",
     "NoForm",
     "System",
+    "act",
     "agent",
     "as_text",
+    "ask",
     "beam",
     "best_of_n",
     "chat",
@@ -80,8 +83,10 @@ __all__ = [
     "monitored",
     "planner",
     "planning_agent",
+    "score",
     "search",
     "self_consistency",
+    "together",
     "trivial",
     "variant",
     "watched",
