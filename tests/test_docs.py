@@ -8,15 +8,11 @@ import shlex
 from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from groma.cli import run
-from groma.formats.messages import Message
-from groma.formats.task import Posed
 from groma.systems import find
-from groma.systems.check import check
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -61,13 +57,6 @@ def test_the_tools_of_the_page_on_systems_work(workplace: Path, monkeypatch: pyt
     exec(compile(example, "systems.md", "exec"), {})
     words = shlex.split(command.replace("FOLDER_OR_HUB_ID", "fake:hello"))
     assert words[0] == "groma" and run(words[1:]) == 0
-
-
-def test_the_system_of_the_page_on_systems_is_one() -> None:
-    text = (ROOT / "docs/systems.md").read_text(encoding="utf-8").partition("## Your own")[2]
-    found: dict[str, Any] = {}
-    exec(compile(text.partition("```python\n")[2].partition("```")[0], "systems.md", "exec"), found)
-    assert check(found["mine"], [Posed((Message("user", "hello"),))], hashes=False) == ()
 
 
 def test_the_commands_of_the_page_on_systems_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

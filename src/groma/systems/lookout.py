@@ -6,8 +6,9 @@
 
 Calls of built-in functions are seen by a profile function, and what the interpreter audits (files, sockets, processes,
 frames, the garbage collector) by an audit hook. What happens while a module is imported is the import's, and passed
-over. Not seen: a built-in function that is called by another (`map(time.time, ...)`), what other threads do (that one
-is started is seen), and what depends on the hash of a text, which only another process has otherwise
+over. Not seen: a built-in function that is called by another (`map(time.time, ...)`, `functools.partial(time.time)()`)
+or by a class (`numpy.datetime64("now")`), though what the system then asks may differ by it; what other threads do
+(that one is started is seen), and what depends on the hash of a text, which only another process has otherwise
 (`rehashed.py`).
 """
 
@@ -110,7 +111,7 @@ class Lookout:
 
     def _called(self, frame: FrameType, event: str, called: Any) -> None:
         if event == "c_call":
-            if (known := _BUILT_IN.get(called) or _seeding(called)) is not None:
+            if (known := _BUILT_IN.get(called) or _seeding(called) or _inherited(called)) is not None:
                 self.note(frame, *known)
         elif event == "call" and (seen := _entered(frame)) is not None and frame.f_back is not None:
             self.note(frame.f_back, *seen)
@@ -136,6 +137,14 @@ def _seeding(called: Any) -> tuple[str, str] | None:
     if getattr(called, "__name__", "") != "seed" or not type(called.__self__).__module__.startswith("torch"):
         return None
     return RANDOMNESS, "a generator seeded by the operating system"
+
+
+def _inherited(called: Any) -> tuple[str, str] | None:
+    """What is to be said of a method of a class: one that reads the clock, which a class of the system's inherits."""
+    name, whose = getattr(called, "__name__", ""), getattr(called, "__self__", None)
+    if name not in ("now", "utcnow", "today") or not (isinstance(whose, type) and issubclass(whose, datetime.date)):
+        return None
+    return CLOCK, f"{whose.__name__}.{name}"
 
 
 def _entered(frame: FrameType) -> tuple[str, str] | None:
