@@ -186,3 +186,14 @@ def test_widths_and_drivers_give_the_same_bytes_and_a_log_needs_no_model(
         assert written(blocking(case, ReplayEngine(again()), width=width)) == written(real)
         assert written(blocking(case, None, width=width, log=again())) == written(real)
     assert written(in_a_loop(case, ReplayEngine(again()))) == written(real)
+
+
+def test_thousands_of_live_episodes_give_the_same_bytes_as_a_few() -> None:
+    """Width 4,096 with as many chats live at once."""
+    tasks = VALE.tasks(("ask", "how", "count"), "held_out", 4200, 0)
+
+    def told(width: int) -> str:
+        results = play(CHAT, tasks, {"assistant": FakeEngine(clerk)}, width=width)
+        return digest(written(list(results), seconds=False))
+
+    assert told(1) == told(64) == told(4096)
