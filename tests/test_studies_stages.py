@@ -180,19 +180,21 @@ def estimate(low: float, high: float) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("works", "between", "said"),
     [
-        (False, (-0.2, -0.1), "It cannot be told: the charter of chaos does not clearly do what it says"),
-        (True, (-0.2, -0.1), "Harder to make chaotic? Yes after SFT, RLHF and Constitutional AI."),
-        (True, (0.1, 0.2), "Harder to make chaotic? The contrary after SFT, RLHF and Constitutional AI."),
-        (True, (-0.1, 0.2), "No difference that can be told after SFT, RLHF and Constitutional AI."),
+        ("nothing", (-0.2, -0.1), "It cannot be told, since charters do not do as they say"),
+        ("as order does", (-0.2, -0.1), "It cannot be told, since charters do not do as they say"),
+        ("alone", (-0.2, -0.1), "Harder to make chaotic? Yes after SFT, RLHF and Constitutional AI."),
+        ("alone", (0.1, 0.2), "Harder to make chaotic? The contrary after SFT, RLHF and Constitutional AI."),
+        ("alone", (-0.1, 0.2), "No difference that can be told after SFT, RLHF and Constitutional AI."),
     ],
 )
-def test_of_a_charter_that_does_nothing_nothing_is_said(works: bool, between: tuple[float, float], said: str) -> None:
+def test_of_a_charter_that_does_nothing_nothing_is_said(works: str, between: tuple[float, float], said: str) -> None:
     effect, nothing = estimate(0.1, 0.3), estimate(-0.1, 0.1)
     stages = ("base", "sft", "rlhf", "cai")
+    moved = {"nothing": (), "as order does": ("chaos", "order"), "alone": ("chaos", "order to chaos")}[works]
     found = {
         "effects": {
-            name: {what: {"broken": effect if works and what == "chaos" and name == "base" else nothing}
-                   for what in ("order", "chaos")} for name in stages
+            name: {what: {"broken": effect if what in moved and name == "base" else nothing}
+                   for what in ("order", "chaos", "order to chaos")} for name in stages
         },
         "interactions": {
             name: {what: {"broken": estimate(*between)} for what in ("order", "chaos")} for name in stages
@@ -201,7 +203,10 @@ def test_of_a_charter_that_does_nothing_nothing_is_said(works: bool, between: tu
         "levels": {name: {"agent": {"broken": estimate(0.4, 0.6)}} for name in stages},
     }  # fmt: skip
     told = order_chaos_page._verdict({0: found})
-    assert said in told and "It cannot be told: the charter of order" in told and "What tells" not in told
+    assert said in told and "What tells" not in told
+    assert ("It cannot be told: the charter of order" in told) == (works == "alone")
+    met = [one.met for one in order_chaos_page.criteria({0: found}) if "chaotic" in one.name]
+    assert met == ([between[1] < 0] * 3 if works == "alone" else [None] * 3)
     found["aligned"]["rlhf"] = {"broken": effect}
     assert "rule-breaking, 50% with the base, moves by RLHF +20 points" in order_chaos_page._verdict({0: found})
 
