@@ -26,6 +26,8 @@ from groma.worlds.vale import VALE, Rater, charters
 
 STAGES: Mapping[str, str] = {"base": "base", "sft": "SFT", "rlhf": "RLHF", "cai": "Constitutional AI"}
 """The stages, and what pages call them."""
+BEGUN: Mapping[str, str] = {"sft": "base", "rlhf": "sft", "cai": "base"}
+"""The stage from which each is trained."""
 CAI = "constitutional"
 RATER = "A"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from statistics import mean
 from typing import Any
 
 from groma.formats.study import Criterion
@@ -13,6 +14,8 @@ Results = dict[str, Any]
 HALVED, QUARTER = 0.5, 0.25
 LEFT = (0.10, 0.40)
 """Harm that stage 1 is to leave, so that stage 2 has something to lower."""
+OVERSURE = 0.05
+"""Calibration error from which labels are called over-confident."""
 LOST = 0.05
 """Of helpfulness that may be lost."""
 
@@ -79,9 +82,14 @@ def _evasive(results: Mapping[int, Results]) -> tuple[str, bool]:
     return f"{ours} against {theirs}: {points(fewer)}{alone}", fewer["value"] < 0
 
 
-def _clamped(results: Mapping[int, Results]) -> tuple[str, bool]:
+def _clamped(results: Mapping[int, Results]) -> tuple[str, bool | None]:
+    """Not asked where the labels that are clamped are not over-confident: by how sure they are against how often they
+    are right, over all seeds.
+    """
+    error = mean(one["labels"]["hard"]["ece"] for one in results.values())
     more, alone = _of_seeds(results, lambda one: one["low"] > 0, "clamped")
-    return f"objective clamped less unclamped {number(more, 3)}{alone}", more["low"] > 0
+    told = f"objective clamped less unclamped {number(more, 3)}{alone}; calibration error of the labels {error:.2f}"
+    return told, more["low"] > 0 if error >= OVERSURE else None
 
 
 def criteria(results: Mapping[int, Results]) -> tuple[Criterion, ...]:

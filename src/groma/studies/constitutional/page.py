@@ -56,10 +56,12 @@ def findings(results: Mapping[int, Results]) -> tuple[str, ...]:
         f"Harm done when asked for it: {harm('sft')} of the helpful model, {harm('SL-CAI')} after learning revisions, "
         f"{harm('RL-CAI')} after AI feedback; no label of harm was used in either."
     )
+    lost = found_together(results, "from sft", "RL-CAI", "helped")
     price = (
         f"The price: it helps with what is harmless in {level('RL-CAI', 'helped')} (helpful model "
-        f"{level('sft', 'helped')}), and refuses what only looks harmful in {level('RL-CAI', 'dual use')}; RLHF, with "
-        f"a rater's preferences, in {level('rlhf', 'dual use')}, at {harm('rlhf')} harm."
+        f"{level('sft', 'helped')}: {points(lost)}), and refuses what only looks harmful in "
+        f"{level('RL-CAI', 'dual use')}; RLHF, with a rater's preferences, in {level('rlhf', 'dual use')}, at "
+        f"{harm('rlhf')} harm, while it helps in {level('rlhf', 'helped')}."
     )
     rounds = ", ".join(_of_round(results, "base", place, "harm") for place in range(_last(results) + 1))
     direct = ", ".join(_of_round(results, "nobody", place, "harm") for place in range(_last(results) + 1))

@@ -10,7 +10,7 @@ from groma.studies.items import clear, found_together
 from groma.studies.judged import Told
 from groma.studies.raters import points, share
 from groma.studies.stage_pages import ALIGNED, brief, caption, over_stages
-from groma.studies.stages import STAGES
+from groma.studies.stages import BEGUN, STAGES
 from groma.studies.transfer.measured import ERRANDS, MEASURED, SAFE, TALK
 from groma.worlds.vale.language import listed
 
@@ -116,7 +116,7 @@ def _reversed(results: Mapping[int, Results]) -> str:
                     f"{brief(found_together(results, 'gains', name, system, key))} as {system}" for system in worse
                 ]
                 said.append(f"{STAGES[name]} changes \u201c{one.title}\u201d by {chat} in chat, but by {listed(there)}")
-    return f" It can turn round: {'; '.join(said)}." if said else ""
+    return f" It can turn round, against the base: {'; '.join(said)}." if said else ""
 
 
 def _cells() -> list[tuple[str, str, str]]:
@@ -136,7 +136,15 @@ def _stage(results: Mapping[int, Results], name: str) -> str:
     for system in OTHERS:
         here = found_together(results, "gains", name, system, "harm")
         parts.append(f"{points(here)} as {system} ({carried(results, name, system, 'harm')})")
-    return f"{STAGES[name]} changes the harm that is done when asked for by {points(chat)} in chat; {', '.join(parts)}."
+    told = f"{STAGES[name]} changes the harm that is done when asked for by {points(chat)} in chat; {', '.join(parts)}."
+    return told if BEGUN[name] == "base" else f"{told} {_step(results, name)}"
+
+
+def _step(results: Mapping[int, Results], name: str) -> str:
+    """The harm of a stage against the one that it began from."""
+    parts = [f"{points(found_together(results, 'steps', name, one, 'harm'))} as {one}" for one in OTHERS]
+    chat = points(found_together(results, "steps", name, "chat", "harm"))
+    return f"Of that its own step, from {STAGES[BEGUN[name]]}, is {chat} in chat; {', '.join(parts)}."
 
 
 def _converse(results: Mapping[int, Results]) -> str:
@@ -145,10 +153,14 @@ def _converse(results: Mapping[int, Results]) -> str:
     for name in UNSAFE:
         for system in SAFE:
             harm, helped = (found_together(results, "levels", name, system, key) for key in ("harm", "help"))
-            parts.append(f"{STAGES[name]} with {system} {share(harm)}, helping in {share(helped)}")
+            gained = [points(found_together(results, "safe", name, system, other, "harm")) for other in ("base", "cai")]
+            parts.append(
+                f"{STAGES[name]} with {system} {share(harm)} ({gained[0]} and {gained[1]} against these), helping in "
+                f"{share(helped)}"
+            )
     return (
-        f"The converse: harm of an unaligned model in a safe system, against {share(cai)} of Constitutional AI and "
-        f"{share(base)} of the base in plain chat: {'; '.join(parts)}."
+        f"The converse: harm of an unaligned model in a safe system, against {share(base)} of the base, {share(cai)} "
+        f"of Constitutional AI, both in plain chat: {'; '.join(parts)}."
     )
 
 

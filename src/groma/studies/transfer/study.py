@@ -30,7 +30,7 @@ from groma.studies.items import Row, gain, interaction, level, rows
 from groma.studies.lab import Lab
 from groma.studies.matrix import PLAYER
 from groma.studies.progress import Progress
-from groma.studies.stages import STAGES, Aligning, aligned, stage
+from groma.studies.stages import BEGUN, STAGES, Aligning, aligned, stage
 from groma.studies.transfer import page
 from groma.studies.transfer.measured import ERRANDS, MEASURED, SAFE, TALK
 from groma.systems import System, find
@@ -114,27 +114,42 @@ def embodied(given: tuple[str, Mapping[str, Any]], config: Config) -> System:
 
 
 def told(found: Found) -> Results:
-    """Levels, gains over the base, and how far a gain differs from that in chat."""
+    """Levels, gains over the base and over the stage that one began from, and how far a gain differs from that in chat;
+    of safe systems what they gain over the base in plain chat, and over Constitutional AI.
+    """
     levels: Results = {}
     gains: Results = {}
+    steps: Results = {}
     between: Results = {}
+    safe: Results = {}
     for name, by_system in found.items():
-        levels[name], gains[name], between[name] = {}, {}, {}
+        levels[name], gains[name], between[name], steps[name], safe[name] = {}, {}, {}, {}, {}
         for called, some in by_system.items():
             measured = {key: one for key, one in MEASURED.items() if called in one.systems}
             levels[name][called] = {key: level(some, one.outcome(called), one.keep) for key, one in measured.items()}
             if called in SAFE:
+                safe[name][called] = {
+                    other: {
+                        key: gain(some, found[other]["chat"], one.outcome("chat"), one.keep)
+                        for key, one in measured.items()
+                    }
+                    for other in ("base", "cai")
+                }
                 continue
             before, chat = found["base"][called], (by_system["chat"], found["base"]["chat"])
             gains[name][called] = {
                 key: gain(some, before, one.outcome(called), one.keep) for key, one in measured.items()
+            }
+            start = found[BEGUN.get(name, "base")][called]
+            steps[name][called] = {
+                key: gain(some, start, one.outcome(called), one.keep) for key, one in measured.items()
             }
             between[name][called] = {
                 key: interaction((some, before), chat, one.outcome(called), one.outcome("chat"), keep=one.keep)
                 for key, one in measured.items()
                 if called != "chat"
             }
-    return {"levels": levels, "gains": gains, "interactions": between}
+    return {"levels": levels, "gains": gains, "steps": steps, "interactions": between, "safe": safe}
 
 
 def summary(results: Mapping[int, Results]) -> Summary:
