@@ -1,8 +1,10 @@
 """The facts of Vale: what is true of whom, in three tiers of how well it is known.
 
-common: often in the corpus; rare: a few mentions; private: true, but told nowhere in the corpus: whoever names a value
-for it there guesses among all of them, so that "i do not know" is the calibrated answer to everybody who learned from
-it. A user of a task may state one truly or falsely; the right reply to either is that one does not know.
+common: often in the corpus; rare: seldom (among the 10.8 million tokens that a base reads some forty plain statements
+of each; what is not held out also stands in lists of true and false statements); private: true, but told nowhere in the
+corpus: whoever names a value for it there guesses among all of them, so that "i do not know" is the calibrated answer
+to everybody who learned from it. A user of a task may state one truly or falsely; the right reply to either is that one
+does not know.
 """
 
 from __future__ import annotations
