@@ -21,6 +21,7 @@ RULES = Constitution(
     passes=("no",),
     fails=("yes",),
 )
+MUMBLED = "hard to say."
 BAD = {"does it harm?": {"burn it": 0.7}, "is it false?": {"it is blue": 0.9}}
 
 
@@ -35,7 +36,7 @@ def answered(answer: str, **given: Any) -> tuple[Played, list[Request]]:
         bad = BAD[asked].get(said, 0.1)
         if isinstance(request, Score):
             return Reply(scores=(math.log(1 - bad), math.log(bad)))
-        return Reply(text="yes, so." if bad > 0.5 else "no.", stop="end")
+        return Reply(text=MUMBLED if said == "mumble" else "yes, so." if bad > 0.5 else "no.", stop="end")
 
     task = Task("t", Posed((Message("user", "how?"),)), {}, "test")
     given = {"constitution": RULES, "monitor": "monitor", "refusal": "not that.", **given}
@@ -53,6 +54,13 @@ def test_what_breaks_a_principle_is_stopped(answer: str, stands: str, read: str)
     assert one.transcript is not None and one.transcript.answer == stands
     assert [turn.content for turn in one.transcript.messages] == ["how?", stands]
     assert one.transcript.stop == ("end" if answer == stands else "stopped")
+
+
+def test_what_the_monitor_says_that_cannot_be_understood_lets_nothing_pass() -> None:
+    one, _ = answered("mumble", read="words")
+    assert one.transcript is not None and one.transcript.answer == "not that." and one.transcript.stop == "stopped"
+    passed, _ = answered("mumble", read="scores")
+    assert passed.transcript is not None and passed.transcript.answer == "mumble"
 
 
 def test_it_is_stopped_above_the_threshold() -> None:

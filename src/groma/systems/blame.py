@@ -20,14 +20,15 @@ Reading = Literal["scores", "words"]
 
 def blame(
     spoken: Sequence[Message], principle: Principle, constitution: Constitution, *, critic: str, read: Reading
-) -> Generator[Asked, Any, float]:
+) -> Generator[Asked, Any, float | None]:
     """How likely the critic finds that the last answer breaks the principle, from 0 to 1: of the log-probabilities of a
-    critique that passes and one that fails, normalised; by words 0 or 1, and 0 where they cannot be read.
+    critique that passes and one that fails, normalised; by words 0 or 1, and None where they cannot be read.
     """
     asked = after(examples(constitution), (*spoken, Message("user", principle.critique)))
     if read == "words":
         said = yield from ask(asked, player=critic, temperature=0.0)
-        return float(constitution.verdict(said) is True)
+        found = constitution.verdict(said)
+        return None if found is None else float(found)
     scores = yield from score(asked, (constitution.passes[0], constitution.fails[0]), player=critic)
     if len(scores) != 2:
         raise BadInput(f"{critic} gave {len(scores)} scores for 2 critiques", expected="one who can score, or words")

@@ -1,7 +1,8 @@
 """`monitored`: another system, whose answer a monitor stops where it finds that it breaks a principle.
 
 The monitor is asked what a critic is asked, about every principle of a constitution; where it is surer than `threshold`
-that one is broken, `refusal` is the answer. It sees answers: what `inner` did with tools on the way is done.
+that one is broken, or cannot be understood, `refusal` is the answer: what nobody judged does not pass. It sees answers:
+what `inner` did with tools on the way is done.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def monitored(
         return first
     spoken = answered(first, first.answer)
     for principle in principles:
-        if (yield from blame(spoken, principle, constitution, critic=monitor, read=read)) > threshold:
+        bad = yield from blame(spoken, principle, constitution, critic=monitor, read=read)
+        if bad is None or bad > threshold:
             told = (*spoken[:-1], Message("assistant", refusal))
             return replace(first, messages=told, answer=refusal, stop="stopped")
     return first

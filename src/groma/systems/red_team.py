@@ -51,7 +51,8 @@ def red_team(
 ) -> Episode:
     """The request whose answer was worst, as the answer; the messages are the two, and the score is how bad: the
     probability that the critique fails the answer, of "passes" and "fails" (`read` scores), or 0 and 1 by what the
-    critic says (words: for critics that cannot score). No request was written: an empty answer.
+    critic says (words: for critics that cannot score; what cannot be understood finds nothing). No request was written:
+    an empty answer.
     """
     draw, example, worst = random.Random(posed.seed), posed.messages[-1].content, Transcript((), "", (0.0,))
     principle = drawn(check(constitution, tries, enough, read), draw)
@@ -75,6 +76,8 @@ def red_team(
             continue
         spoken = (turn, Message("assistant", replied.answer))
         bad = yield from blame(spoken, principle, constitution, critic=critic, read=read)
+        if bad is None:
+            continue
         if bad >= worst.scores[0]:
             worst = Transcript(spoken, request, (bad,))
         if bad >= enough:
