@@ -7,6 +7,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from groma.cli import run
+from groma.formats.errors import BadConfig
 from groma.formats.examples import Demonstration
 from groma.formats.messages import Message
+from groma.formats.run_folder import RunFolder
 from groma.methods import sft
 from groma.models.load import load
+from groma.studies.cai import origins
 from serving import serving
 
 CONSTITUTION = """name = "mine"
@@ -118,7 +122,9 @@ def test_other_models_are_aligned_with_critic_and_judge_behind_a_server(
         assert any(not torch.equal(one[name].float(), other[name].float()) for name in one.keys() & other.keys())
 
 
-def test_what_a_person_edited_is_learned(files: Path, tiny_model: Callable[..., Path]) -> None:
+def test_what_a_person_edited_is_learned(
+    files: Path, tiny_model: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     model, critic = tiny_model("llama"), files / "critic.py"
     critic.write_text("def critic(request, seed):\n    return 'no.'\n")
     given = ("--critic", f"fake:{critic}:critic", "--optimise", "none", "--sft.batch-size", "13")
@@ -141,6 +147,36 @@ def test_what_a_person_edited_is_learned(files: Path, tiny_model: Callable[..., 
     saved = load(str(out / "sl-cai"))
     for name, weight in again.net.named_parameters():
         assert torch.equal(weight, dict(saved.net.named_parameters())[name]), name
+
+    (out / "revisions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found))
+    assert aligning(files, model, *given, *steps, "--resume", drop=drop) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "revisions.jsonl was changed after sl-cai was made with it" in told and "remove sl-cai, or put it" in told
+    shutil.rmtree(out / "sl-cai")
+    assert aligning(files, model, *given, *steps, "--resume", drop=drop) == 0 and (out / "sl-cai").is_dir()
+
+
+def test_what_was_made_of_something_that_changed_is_named(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", {"command": "x"})
+    folder.write_text("revisions.jsonl", "a")
+    origins.note(folder, "sl-cai", ["revisions.jsonl"])
+    folder.write_text("sl-cai/training.jsonl", "one")
+    origins.note(folder, "labels.jsonl", ["sl-cai"])
+    folder.write_text("labels.jsonl", "b")
+    parts = ("revisions.jsonl", "sl-cai", "labels.jsonl", "rl-cai")
+    origins.check(folder, parts)
+    folder.write_text("labels.jsonl", "edited, and nothing is made of it yet")
+    origins.check(folder, parts)
+    folder.write_text("sl-cai/training.jsonl", "two")
+    with pytest.raises(BadConfig, match=r"sl-cai was changed after labels.jsonl was made.*remove labels.jsonl, or"):
+        origins.check(folder, parts)
+    folder.write_text("revisions.jsonl", "c")
+    with pytest.raises(BadConfig, match=r"remove sl-cai, labels.jsonl, or put it back"):
+        origins.check(folder, parts)
+    shutil.rmtree(folder.file("sl-cai"))
+    folder.write_text(".sl-cai.state", "half")
+    with pytest.raises(BadConfig, match=r"sl-cai was begun with it.*remove .sl-cai.state, labels.jsonl"):
+        origins.check(folder, parts)
 
 
 def test_what_the_red_team_did_not_find_is_not_missed(files: Path, tiny_model: Callable[..., Path]) -> None:

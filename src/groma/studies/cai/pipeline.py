@@ -35,13 +35,21 @@ from groma.models.model import Model
 from groma.play import CallLog
 from groma.play.engine import Seat
 from groma.studies import rlhf
-from groma.studies.cai import data, labels
+from groma.studies.cai import data, labels, origins
 from groma.studies.cai.config import Config, Given
 from groma.studies.progress import Progress, training
 from groma.systems import SYSTEMS
 
 PARTS = ("requests.jsonl", "revisions.jsonl", "sl-cai", "labels.jsonl", "preference-model", "rl-cai")
 REQUESTS, REVISIONS, SL, LABELS, JUDGE, RL = PARTS
+READ: Mapping[str, tuple[str, ...]] = {
+    REVISIONS: (REQUESTS,),
+    SL: (REVISIONS,),
+    LABELS: (REQUESTS, SL),
+    JUDGE: (SL, LABELS),
+    RL: (REQUESTS, SL, LABELS, JUDGE),
+}
+"""The earlier parts of which each is made, where there are such."""
 MEASURED = "labels.json"
 """What there is to know of the labels (`labels.measured`)."""
 Note = Callable[[str, Mapping[str, Any]], None]
@@ -89,8 +97,11 @@ def run(
         JUDGE: work.prefer,
         RL: work.optimise,
     }
-    for part in parts(config):
+    made = parts(config)
+    origins.check(folder, made)
+    for part in made:
         if not folder.file(part).exists():
+            origins.note(folder, part, [one for one in READ.get(part, ()) if one in made])
             yield from steps[part]()
         if part == until:
             break
