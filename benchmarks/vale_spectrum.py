@@ -87,10 +87,12 @@ def _said(one: Estimate | None) -> str:
 
 
 def main(seeds: int) -> None:
+    found: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as place:
-        found = [measure(seed, Path(place) / str(seed)) for seed in range(seeds)]
-    RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    write_page()
+        for seed in range(seeds):
+            found.append(measure(seed, Path(place) / str(seed)))
+            RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")  # what is measured is not lost
+            write_page()
 
 
 def write_page() -> None:
