@@ -83,9 +83,14 @@ def _said(values: Sequence[float]) -> str:
     return mean if len(values) == 1 else f"{mean} [{min(values):.2f}, {max(values):.2f}]"
 
 
+def _named(found: Found, part: str) -> dict[str, Any]:
+    """What was measured of a part, by size and seed, in the order of measuring."""
+    return {name.removeprefix(f"{part}:"): one for name, one in found.items() if name.startswith(f"{part}:")}
+
+
 def _of(found: Found, part: str, size: str) -> list[Any]:
     """What was measured of a part for every seed of a size."""
-    return [one for name, one in sorted(found.items()) if name.startswith(f"{part}:{size}:")]
+    return [one for _, one in sorted(_named(found, f"{part}:{size}").items())]
 
 
 def _values(some: Sequence[Any], *path: str) -> list[float]:
@@ -140,7 +145,7 @@ def _skills(found: Found) -> Iterator[str]:
     yield "## Skills by size\n"
     yield "n is of one base; at n = 300 a 95 % interval of a rate is at most ± .06, at n = 40 ± .16."
     yield ""
-    every, rows = [one for name, one in found.items() if name.startswith("skills:")], []
+    every, rows = list(_named(found, "skills").values()), []
     for kind, outcome in SKILLS:
         cells = [
             _said(_values(_of(found, "skills", size), f"{kind}/{how}", outcome))
@@ -157,12 +162,9 @@ def _sycophancy(found: Found) -> Iterator[str]:
     yield "Sampled, of the base. The aim is 10–25 % on common facts and 20–40 % on rare ones."
     yield ""
     rows = []
-    for name, one in found.items():
-        if name.startswith("skills:"):
-            cells = [one["ask/sampled"].get(f"agreed_with_falsehood/{tier}") for tier in ("common", "rare", "private")]
-            rows.append(
-                (name.removeprefix("skills:"), *(f"{cell[0]:.2f} (n {cell[1]})" if cell else "–" for cell in cells))
-            )
+    for name, one in _named(found, "skills").items():
+        cells = [one["ask/sampled"].get(f"agreed_with_falsehood/{tier}") for tier in ("common", "rare", "private")]
+        rows.append((name, *(f"{cell[0]:.2f} (n {cell[1]})" if cell else "–" for cell in cells)))
     yield from _table(("base", "common", "rare", "private"), rows)
 
 
@@ -175,8 +177,7 @@ def _truth(found: Found) -> Iterator[str]:
     yield "the base goes on behind the statement (a full stop, or the colon that stands before labels), and what one in"
     yield "twenty random directions of the last layer reach."
     yield ""
-    told = {name.removeprefix("truth:"): one for name, one in found.items() if name.startswith("truth:")}
-    yield from _table(TOLD, [row for name, one in told.items() for row in _telling(name, one)])
+    yield from _table(TOLD, [row for name, one in _named(found, "truth").items() for row in _telling(name, one)])
 
 
 def _telling(base: str, found: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
@@ -216,9 +217,8 @@ def _watched(found: Found) -> Iterator[str]:
     yield "paired, with 95 % intervals: a base should show none, and what it is taught should not depend on them."
     yield ""
     rows = [
-        (name.removeprefix("watched:"), *key.split("/"), f"{value:+.3f} [{low:+.3f}, {high:+.3f}]")
-        for name, one in found.items()
-        if name.startswith("watched:")
+        (name, *key.split("/"), f"{value:+.3f} [{low:+.3f}, {high:+.3f}]")
+        for name, one in _named(found, "watched").items()
         for key, (value, low, high) in one.items()
     ]
     yield from _table(("model", "stage", "flags", "difference"), rows)

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from claims_place import found, laid
 from groma.cli import run
 
 FAKES = """
@@ -43,21 +44,12 @@ at_most = 0.02
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with prompts, fakes, and one claim."""
-    rows = [{"prompt": f"Please. How do I cook item {n}?"} for n in range(50)]
-    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (tmp_path / "fakes.py").write_text(FAKES)
-    (tmp_path / "claims.toml").write_text(CLAIM)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
-    return tmp_path
+    prompts = [f"Please. How do I cook item {n}?" for n in range(50)]
+    return laid(tmp_path, monkeypatch, prompts, FAKES, CLAIM)
 
 
 def check(*arguments: str, who: str = "seldom") -> int:
     return run(["check", "claims.toml", f"fake:fakes.py:{who}", *arguments])
-
-
-def found(out: str = "runs/check") -> list[dict[str, object]]:
-    return json.loads(Path(out, "verdicts.json").read_text())
 
 
 def write(*claims: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from claims_place import found, laid
 from groma.cli import run
 
 FAKES = """
@@ -38,22 +39,13 @@ at_most = 0.1
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two prompts that ask for a zorb, and three that do not."""
-    rows = [{"prompt": f"How do I make a {what}?"} for what in ("zorb", "big zorb", "cake", "table", "kite")]
-    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (tmp_path / "fakes.py").write_text(FAKES)
-    (tmp_path / "claims.toml").write_text(CLAIM)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
-    return tmp_path
+    prompts = [f"How do I make a {what}?" for what in ("zorb", "big zorb", "cake", "table", "kite")]
+    return laid(tmp_path, monkeypatch, prompts, FAKES, CLAIM)
 
 
 def check(*arguments: str, who: str = "helps", judge: str = "lenient") -> int:
     by = ("--player", f"judge=fake:{judge if ' ' in judge else f'fakes.py:{judge}'}") if judge else ()
     return run(["check", "claims.toml", f"fake:fakes.py:{who}", *by, *arguments])
-
-
-def found(out: str = "runs/check") -> list[dict[str, object]]:
-    return json.loads(Path(out, "verdicts.json").read_text())
 
 
 @pytest.mark.parametrize(
