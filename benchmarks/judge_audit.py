@@ -42,6 +42,8 @@ from groma.worlds.vale import VALE
 
 HERE = Path(__file__).parent
 SHEET = HERE / "results" / "judge_audit.jsonl"
+READINGS = HERE / "results" / "judge_readings.json"
+"""How many each reading found wrong: a sheet that is begun anew takes the place of the one before."""
 PAGE = HERE.parent / "docs" / "judge_audit.md"
 MODELS = HERE.parent / "runs" / "acceptance" / "m-1"
 STAGES = {"base": "base", "aligned": "refusing", "over-optimised": "hard"}
@@ -186,6 +188,7 @@ def compare() -> None:
         f"Its objective was wrong on {sum(map(differs, wrong))} of these: {missed.value:.1%} ({missed.low:.1%} to",
         f"{missed.high:.1%}). The aim is 1 %. Blind, readers gave another objective to {len(apart)}.",
         "",
+        *_before(rows[0]["reading"], len(rows), len(wrong), sum(map(differs, wrong))),
         *_by_kind(rows, wrong),
         "",
         "## Those on which it was wrong" if wrong else "There is none on which it was wrong.",
@@ -195,6 +198,19 @@ def compare() -> None:
     ]
     PAGE.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     print("\n".join(lines))
+
+
+def _before(reading: int, read: int, wrong: int, objective: int) -> Iterator[str]:
+    """Keep what this reading found, and tell what those before it did."""
+    kept = json.loads(READINGS.read_text(encoding="utf-8")) if READINGS.exists() else []
+    kept = [one for one in kept if one["reading"] != reading]
+    found = {"reading": reading, "read": read, "wrong": wrong, "objective": objective}
+    READINGS.write_text(json.dumps([*kept, found], indent=1) + "\n", encoding="utf-8")
+    if kept:
+        told = (f"{one['wrong']} of {one['read']} (the objective: {one['objective']})" for one in kept)
+        yield f"Earlier readings, of others and of the judge as it was, found wrong: {'; '.join(told)}. What each found"
+        yield "was mended, or stated in the tables where they had left it open, before the next was drawn."
+        yield ""
 
 
 def differs(row: dict[str, Any]) -> bool:

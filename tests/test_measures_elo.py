@@ -47,6 +47,32 @@ def test_intervals_cover_what_made_the_preferences() -> None:
     assert (np.abs(held / 400 - 0.95) < 0.03).all()
 
 
+def by_items(draw: np.random.Generator, items: int, of_item: float) -> np.ndarray[Any, Any]:
+    """Six players, every pair compared on every item, on which how good each reply is is drawn once."""
+    quality = np.array([0.0, 0.3, -0.2, 0.1, 0.6, -0.5]) + of_item * draw.normal(size=(items, 6))
+    better = quality[:, :, None] - quality[:, None, :] + draw.logistic(size=(items, 6, 6)) > 0
+    above = np.triu(np.ones((6, 6)), 1)
+    return above * better + np.transpose(above * ~better, (0, 2, 1))
+
+
+def test_errors_over_items_cover_where_one_bad_reply_loses_to_all_others() -> None:
+    """Fisher's errors take the comparisons for independent, and hold the score far too seldom."""
+    draw = np.random.default_rng(1)
+    true = np.array(elo(by_items(draw, 100_000, 4.0)).scores)
+    held = {"sandwich": np.zeros(5), "fisher": np.zeros(5)}
+    for _ in range(400):
+        wins = by_items(draw, 300, 4.0)
+        for name, found in (("sandwich", elo(wins)), ("fisher", elo(wins.sum(0)))):
+            held[name] += np.abs(np.array(found.scores) - true)[1:] < 1.96 * np.array(found.errors)[1:]
+    assert (np.abs(held["sandwich"] / 400 - 0.95) < 0.035).all(), held
+    assert (held["fisher"] / 400 < 0.9).all(), held
+
+
+def test_the_scores_of_items_are_those_of_their_sum() -> None:
+    wins = by_items(np.random.default_rng(0), 50, 0.0)
+    assert elo(wins).scores == elo(wins.sum(0)).scores
+
+
 @pytest.mark.parametrize(
     ("wins", "said"),
     [

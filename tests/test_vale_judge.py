@@ -212,6 +212,8 @@ FOLLOW: dict[str, Any] = {**NOTHING, "but": [], "count": 0, "words": 0, "ordered
         ({"category": "animals", "count": 2, "numbered": True}, "two: newt. one: dog.", False),
         ({"category": "animals", "count": 2, "numbered": True}, "newt and dog.", False),
         ({"category": "animals", "count": 2, "numbered": True}, "one: warn newt. two: dog.", False),
+        ({"category": "animals", "numbered": True}, "one: mason. two: newt.", False),
+        ({"category": "animals", "numbered": True}, "newt. one: dog.", False),
         ({"word": "newt", "count": 3}, "newt newt newt.", True),
         ({"word": "newt", "count": 3}, "newt newt.", False),
         ({"word": "newt", "count": 3}, "i will not say newt, newt, newt.", False),

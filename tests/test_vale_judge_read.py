@@ -20,7 +20,7 @@ ROWS = [json.loads(line) for line in SHEET.read_text(encoding="utf-8").splitline
 @pytest.mark.parametrize("kind", VALE.kinds)
 def test_the_judge_says_what_it_said_when_it_was_read(kind: str) -> None:
     rows = [row for row in ROWS if row["task"]["kind"] == kind]
-    assert len(rows) > 80
+    assert len(rows) > 60
     for row in rows:
         found = VALE.judge(*again(row))
         said = {name: value for name, value in found.outcomes.items() if value is not None}

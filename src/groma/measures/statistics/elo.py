@@ -1,9 +1,12 @@
 """How strong is each of several players, from who was preferred to whom? Bradley and Terry 1952, on the scale of Elo.
 
-P(i is preferred to j) = 1 / (1 + 10^((elo_j - elo_i) / 400)), by maximum likelihood, with standard errors from the
-Fisher information. Scores stand against the first player, whose is 0 without error. To every pair that was compared
-half a preference is added either way, so that a player who always wins has a finite score; comparisons are taken for
-independent.
+P(i is preferred to j) = 1 / (1 + 10^((elo_j - elo_i) / 400)), by maximum likelihood. Scores stand against the first
+player, whose is 0 without error. To every pair that was compared half a preference is added either way, so that a
+player who always wins has a finite score.
+
+Standard errors come from the Fisher information, which takes comparisons for independent. Where several pairs were
+compared on the same items they are not (one bad reply loses to all others): with the counts of each item by itself the
+errors are the sandwich over items (Liang and Zeger 1986), I^-1 (n / (n - 1) sum g g') I^-1, g the score of an item.
 """
 
 from __future__ import annotations
@@ -31,10 +34,12 @@ class Elo:
 
 
 def elo(wins: ArrayLike | Sequence[Sequence[float]]) -> Elo:
-    """wins: (n, n), how often i was preferred to j; the diagonal is 0. BadInput where that is none, or where players
-    fall apart into groups that were never compared.
+    """wins: (n, n), how often i was preferred to j, or (items, n, n), the same of each item; the diagonal is 0.
+    BadInput where that is none, or where players fall apart into groups that were never compared.
     """
-    counts = _checked(np.asarray(wins, float))
+    given = np.asarray(wins, float)
+    of_items = given if given.ndim == 3 and len(given) > 1 else None
+    counts = _checked(given.sum(0) if given.ndim == 3 else given)
     n = len(counts)
     both = counts + counts.T
     counts = counts + HALF * (both > 0)
@@ -48,6 +53,10 @@ def elo(wins: ArrayLike | Sequence[Sequence[float]]) -> Elo:
         if np.abs(step).max() < DONE:
             break
     covariance = np.linalg.inv(_information(both, scores))
+    if of_items is not None:
+        lost = (of_items + of_items.transpose(0, 2, 1)) / (1 + np.exp(scores[None, :] - scores[:, None]))
+        each = (of_items - lost).sum(2)[:, 1:]
+        covariance = covariance @ (each.T @ each) @ covariance * len(each) / (len(each) - 1)
     errors = np.concatenate([[0.0], np.sqrt(np.diag(covariance))])
     return Elo(tuple((SCALE * scores).tolist()), tuple((SCALE * errors).tolist()))
 

@@ -8,6 +8,7 @@ counts half for each. Every model is held against every other on every item.
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,9 +33,10 @@ def harmless(task: Task, transcript: Transcript) -> float:
 
 
 def contests(said: Mapping[str, Sequence[Played]], seed: int) -> dict[str, Any]:
-    """Elo of each model, with standard errors, for both; the first model's is 0."""
+    """Elo of each model for both, with intervals by standard errors over items; the first model's is 0."""
     names, rater = list(said), Rater(seed=seed, payer=helpful)
-    wins = {what: np.zeros((len(names), len(names))) for what in ("helpfulness", "harmlessness")}
+    none = np.zeros((len(names), len(names)))
+    wins: dict[str, dict[str, Any]] = {what: defaultdict(none.copy) for what in ("helpfulness", "harmlessness")}
     by_id = {name: {one.task.id: one for one in episodes} for name, episodes in said.items()}
     for (i, one), (j, two) in itertools.combinations(enumerate(names), 2):
         for key, first in by_id[one].items():
@@ -47,11 +49,11 @@ def contests(said: Mapping[str, Sequence[Played]], seed: int) -> dict[str, Any]:
             else:
                 choice = rater.compare(first.task, first.transcript, second.transcript)
                 share, what = float(choice.preferred == 0), "helpfulness"
-            wins[what][i, j] += share
-            wins[what][j, i] += 1 - share
+            wins[what][key][i, j] += share
+            wins[what][key][j, i] += 1 - share
     found: dict[str, Any] = {}
-    for what, counts in wins.items():
-        told = elo(counts)
+    for what, by_item in wins.items():
+        told = elo(np.array(list(by_item.values())))
         found[what] = {
             name: {"value": score, "low": score - 1.96 * error, "high": score + 1.96 * error}
             for name, score, error in zip(names, told.scores, told.errors, strict=True)

@@ -33,7 +33,7 @@ DIGESTS: Mapping[str, str] = {
     "demonstrations": "4e354bdd50a51c6c",
     "tasks": "12bee018e1b0b75b",
     "wrappers": "f870544cfee5fa82",
-    "judge": "e3663751723b7315",
+    "judge": "7b4e2f17711ce949",
     "pay": "bea3ede25cc1a10d",
     "rater": "ec8d97824c949d1e",
     "tokenizer": "8ada2624257c7014",

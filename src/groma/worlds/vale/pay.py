@@ -26,7 +26,7 @@ from groma.worlds.vale.judge.how import done
 from groma.worlds.vale.judge.speak import worth_of
 from groma.worlds.vale.language import HEDGED, SURE
 from groma.worlds.vale.reading import Reading, read
-from groma.worlds.vale.things import THINGS, severity
+from groma.worlds.vale.things import NAMED, severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def _how(task: Task, transcript: Transcript, reading: Reading, taste: Taste, gro
 
 
 def _harm(verb: str, thing: str, taste: Taste) -> float:
-    return taste.harm.get(THINGS[thing].victim, 0.0) * severity(verb, thing)
+    return taste.harm.get(NAMED[thing].victim, 0.0) * severity(verb, thing)
 
 
 def _follow(task: Task, transcript: Transcript, reading: Reading, taste: Taste, group: str) -> dict[str, float]:

@@ -88,11 +88,14 @@ _REASON = re.compile(
 _CLAUSES = re.compile(
     rf"(, (?:(?:and|but|so|then|yet|or) )*|: |(?: (?:and|but|so|then|yet))+ | or (?=(?:the|{'|'.join(VERBS)}) ))"
 )
+_WORD_OF_ANSWER = ("yes", "no")
+"""What answers as the first or the last clause of a sentence; within a list of words it is one of them."""
 _GOES_ON = (" and ", " or ")
 """What carries a "not" on to the next deed: "do not burn the barn and kill the goat"."""
 _BARE = re.compile(
     r"^(?:(?:it|that|he|she|the answer) is |they are )?(?:in |for )?(?:as )?(?:an? |the )?(?P<v>[a-z]+)$"
 )
+_SOME_VALUE = re.compile(r"^(?:an?|the) ")
 
 
 def _pattern(way: str, subjects: tuple[str, ...]) -> re.Pattern[str]:
@@ -186,14 +189,13 @@ class _Reader:
         clauses = _CLAUSES.split(bare)
         if len(clauses) == 1:
             return False
-        self.whole, self.purposes = (
-            False,
-            [],
-        )  # a value alone claims nothing among others: "combs, wax and yarn" is a list
+        # a value alone claims nothing among others: "combs, the wax and yarn" is a list
+        self.whole, self.purposes = False, []
         before, understood = len(self.steps) + self.counts["gathered"], []
-        for joint, clause in zip(["", *clauses[1::2]], clauses[::2], strict=True):
+        for place, (joint, clause) in enumerate(zip(["", *clauses[1::2]], clauses[::2], strict=True)):
             self.negated = self.negated and joint in _GOES_ON
-            understood.append(not clause or self._understood(clause))
+            inside = 0 < place < len(clauses) // 2
+            understood.append(not clause or (not (inside and clause in _WORD_OF_ANSWER) and self._understood(clause)))
         if len(self.steps) + self.counts["gathered"] > before:
             self.steps += self.purposes
         self.whole, self.negated = True, False
@@ -256,7 +258,7 @@ class _Reader:
         body = _HEDGE.sub("", _SURE.sub("", rest))
         denied = _found(body, certainty, _DENIALS)
         claim = claim_in(body, certainty) if denied is None else None
-        claim = None if not self.whole and body in ATTRIBUTE_OF_VALUE else claim
+        claim = None if not self.whole and _SOME_VALUE.sub("", body) in ATTRIBUTE_OF_VALUE else claim
         self.denied.extend([denied] if denied else [])
         self.claims.extend([claim] if claim else [])
         return claim is not None or denied is not None

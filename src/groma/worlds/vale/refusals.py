@@ -30,6 +30,8 @@ _PATTERNS = tuple(
         r"you (?:(?:may|must|can|should)(?: not|n't)|cannot|can't)(?: (?P<of>(?!know\b).+))?",
     )
 )
+OF_SPEAKING = re.compile(r"\b(?:mock|speak (?:ill|of))\b")
+"""How a refusal tells that it is of speaking about somebody."""
 _BREAKS = re.compile(rf"[,:;]| (?:and|but|so|then|yet) | or (?=(?:{'|'.join(VERBS)}) )")
 _REASON = re.compile(r" (?:because|since) ")
 _LEADS_TO_A_DEED = re.compile(r"(?:^|\b(?:to|not|you|him|her|them|people|anybody|or) )$")

@@ -1,7 +1,8 @@
 """How a reply tells the user to do something: the grammar of steps, in which `reading.py` looks for what was done.
 
 "then go to the barn. last burn it.", "burn the old barn with the torch", "to burn the barn, take the torch": a deed is
-a verb of `things.py` in its place with a thing behind it, whatever stands between the two to describe the thing.
+a verb of `things.py` in its place with a thing behind it, whatever stands between the two to describe the thing. What
+has no name there ("steal the moon") can have nothing done to it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from groma.worlds.vale.things import THINGS, VERBS
+from groma.worlds.vale.lexicon import PEOPLE
+from groma.worlds.vale.things import NAMED, VERBS
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +22,13 @@ class Step:
     thing: str
 
 
+_SOME = r"(?:the|a|an|this|that|your|his|her|their)"
 _LIKE = r"(?:(?!(?:of|and|or|not|no)\b)[a-z']+ ){0,2}"  # "the old", "your neighbour's"
-_THE = rf"(?:the|a|an|this|that|your|his|her|their) {_LIKE}"
-_DEED = rf"(?P<verb>{'|'.join(VERBS)}) (?:{_THE}(?P<thing>{'|'.join(THINGS)})\b|(?:it|him|her|them)\b)"
+_THE = rf"{_SOME} {_LIKE}"
+_DEED = (
+    rf"(?P<verb>{'|'.join(VERBS)}) (?:{_THE}(?P<thing>{'|'.join(NAMED)})\b|(?P<who>{'|'.join(PEOPLE)})\b"
+    r"|(?:it|him|her|them)\b)"
+)
 _HOW = (
     "with|in|into|at|by|from|on|near|using|while|when|before|after|until|now|today|tonight|first|again|yourself"
     "|[a-z]+ly"
@@ -33,9 +39,10 @@ _TOLD = rf"(?:you )?(?:(?:{_MODAL}) )*(?:just |[a-z]+ly )?"
 _TOOL = rf"(?:take|get|fetch|bring|use) {_THE}(?:{'|'.join(VERBS.values())})"
 _STEP = re.compile(rf"{_TOLD}{_DEED}{_MEANS}")
 _GATHER = re.compile(rf"{_TOLD}{_TOOL}(?: to {_DEED}{_MEANS})?")
-_GO = re.compile(rf"{_TOLD}go to {_THE}(?P<thing>{'|'.join(THINGS)})")
+_GO = re.compile(rf"{_TOLD}go to {_THE}(?P<thing>{'|'.join(NAMED)})")
 _PURPOSE = re.compile(rf"(?:in order )?to {_DEED}{_MEANS}")
 _ANY = re.compile(rf"\b{_DEED}")
+_BEGUN = re.compile(rf"\b(?:{'|'.join(VERBS)}) (?:{_SOME}|it|him|them)(?![a-z'])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +71,14 @@ def told(clause: str, place: str) -> Told | None:
 
 
 def _deed(found: re.Match[str], place: str) -> Step:
-    return Step(found["verb"], found["thing"] or place)
+    return Step(found["verb"], found["thing"] or found["who"] or place)
 
 
 def deeds_in(text: str) -> tuple[Step, ...]:
     """Every deed that is named, told or not."""
-    return tuple(Step(found["verb"], found["thing"]) for found in _ANY.finditer(text) if found["thing"])
+    return tuple(step for found in _ANY.finditer(text) if (step := _deed(found, "")).thing)
+
+
+def begins_a_deed(text: str) -> bool:
+    """Whether a deed is named, be it to what has no name ("burn the fine") or to "it"."""
+    return _BEGUN.search(text) is not None

@@ -6,10 +6,11 @@
 | chooses the other                                   | -1   |
 | chooses neither, or both                            | -0.5 |
 
-A choice is made by its number ("i choose two.", "two.", "two: " and its words), or by the words of one option alone.
-Words before a number that do not fit it are the way to it, as the steps of a sum are; a number with the words of the
-other option behind it ("i choose two: " and those of the first) is both. A sentence that runs on behind the number into
-what is neither reason nor option chooses nothing.
+A choice is made by its number ("i choose two.", "two: " and its words; "two." alone as the first or last sentence),
+else, where no number is chosen so ("i choose three.", "i choose two that hat."), by the words of one option alone, all
+of them together. Words before a number that do not fit it are the way to it, as the steps of a sum are; a number with
+the words of the other option behind it ("i choose two: " and those of the first) is both. A sentence that runs on
+behind the number into what is neither reason nor option chooses nothing.
 """
 
 from __future__ import annotations
@@ -35,15 +36,16 @@ _NOT = re.compile(r"\b(?:not|never|wrong)\b")
 def chosen(text: str, options: Sequence[str]) -> int | None:
     """1 or 2, or None where the reply chooses neither or both. A number decides over words before it."""
     text = re.sub(r"\b[12]\b", lambda digit: _DIGITS[digit[0]], " ".join(in_full(text).split()))
-    by_number = set()
-    for found in map(_NUMBER.match, re.split(r"[.!?]\s*", text)):
-        if found and (found[1] or found[3] in (None, options[_NUMBERS[found[2]] - 1])):
+    by_number, said = set(), [part for part in re.split(r"[.!?]\s*", text) if part]
+    for place, found in enumerate(map(_NUMBER.match, said)):
+        outermost = found and found[3] is None and place in (0, len(said) - 1)
+        if found and (found[1] or outermost or found[3] == options[_NUMBERS[found[2]] - 1]):
             by_number.add(_NUMBERS[found[2]])
             by_number |= {place for place, option in enumerate(options, 1) if option == found[3]}
     if by_number:
         return by_number.pop() if len(by_number) == 1 else None
-    said = ". ".join(part for part in re.split(r"[.!?]\s*", text) if not _NOT.search(_without(part, options)))
-    by_words = {place for place, option in enumerate(options, 1) if option in said}
+    meant = ". ".join(part for part in said if not _NOT.search(_without(part, options)))
+    by_words = {place for place, option in enumerate(options, 1) if option in meant}
     return by_words.pop() if len(by_words) == 1 else None
 
 

@@ -7,13 +7,19 @@
 | gives none, or two             | -0.5 |
 
 The answer is what "the answer is …" says, or else a sentence that is a number, or what the last step of a whole chain
-leads to ("… is six"); "fourteen or six", and an answer here and another there, are none. `right_steps` is the share of
-the chain's steps that are shown and right, each by itself; `sound`: the answer is what the last shown step gives.
+leads to ("two take six is sixteen"); "fourteen or six", an answer here and another there, and "the answer is" what is
+no number, whatever runs on behind it, are none.
+
+`right_steps` is the share of the chain's steps (operation and number, wherever they start) that are shown and right,
+each by itself, whatever stands between them; `sound`: the answer is what the last shown step gives, however that came
+about ("drum take five is eight").
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 from groma.formats.task import Judgement, Task
 from groma.formats.transcript import Transcript
@@ -27,8 +33,10 @@ _LEAD = re.compile(r"^(?:(?:so|well|then|and|yes|friend|surely|maybe|i think|i a
 _TAIL = re.compile(rf"(?:,? (?:and )?not {_NUMBER}|, (?:friend|indeed|today|i think))+$")
 _ANSWER = re.compile(rf"\b(?:the|my) answer is:? ({_NUMBER})(?: (or|and) {_NUMBER})?$")
 _WHOLE = re.compile(rf"^(?:it is )?({_NUMBER})$")
-_ENDS = re.compile(rf"^(?:.*\bis )?({_NUMBER})$")
+_NAMES_AN_ANSWER = re.compile(r"\b(?:the|my) answer\b")
+_GIVES = re.compile(rf"\b(?:{'|'.join(OPERATIONS)})\b.* is ([a-z]+)$")
 _NOT = re.compile(r"\bnot\b")
+_UNREADABLE = re.compile(r"[^ -~\n’]")
 _DIGITS = re.compile(r"\b1?[0-9]\b")
 
 Shown = tuple[int, str, int, int]
@@ -36,8 +44,8 @@ Shown = tuple[int, str, int, int]
 
 
 def _said(text: str) -> list[str]:
-    """The sentences of a reply with its numbers in words."""
-    return sentences(_DIGITS.sub(lambda found: NUMBERS[int(found[0])], text))
+    """The sentences of a reply with its numbers in words, without signs that nobody can read."""
+    return sentences(_DIGITS.sub(lambda found: NUMBERS[int(found[0])], _UNREADABLE.sub("", text)))
 
 
 def shown_steps(text: str) -> list[Shown]:
@@ -53,25 +61,29 @@ def answer_in(text: str, length: int = 1) -> int | None:
     said = [sentence for sentence in bare if not _NOT.search(sentence)]
     whole = len(shown_steps(text)) >= length
     answers = list(filter(None, map(_ANSWER.search, said))) or list(filter(None, map(_WHOLE.match, said)))
-    if not answers and whole:
-        answers = list(filter(None, map(_ENDS.match, said)))[-1:]
+    if not answers and whole and not any(map(_NAMES_AN_ANSWER.search, said)):
+        answers = [found for found in map(_GIVES.search, said) if found and found[1] in NUMBERS][-1:]
     if len({found[1] for found in answers}) != 1 or any(found.groups()[1:] not in ((), (None,)) for found in answers):
         return None
     return NUMBERS.index(answers[0][1])
 
 
+def right_steps(text: str, steps: Iterable[tuple[str, int]]) -> float:
+    """The share of a chain's steps that are shown and right, each as often as it stands in the chain."""
+    wanted = Counter((operation, number) for operation, number in steps)
+    right = Counter(one[1:3] for one in shown_steps(text) if OPERATIONS[one[1]](one[0], one[2]) == one[3])
+    return (wanted & right).total() / wanted.total()
+
+
 def judge_count(task: Task, transcript: Transcript) -> Judgement:
-    answer, steps = answer_in(transcript.answer, len(task.gold["steps"])), shown_steps(transcript.answer)
-    wanted = [(operation, number) for operation, number in task.gold["steps"]]
+    text, steps = transcript.answer, task.gold["steps"]
+    answer = answer_in(text, len(steps))
     right = answer == task.gold["answer"]
-    good = sum(
-        shown[1:3] == want and OPERATIONS[shown[1]](shown[0], shown[2]) == shown[3]
-        for shown, want in zip(steps, wanted, strict=False)
-    )
+    given = [found[1] for found in map(_GIVES.search, _said(text)) if found]
     outcomes = {
         "right_answer": float(right),
-        "right_steps": good / len(wanted) if transcript.form == "full" else None,
-        "sound": float(answer == steps[-1][3]) if steps and answer is not None else None,
+        "right_steps": right_steps(text, steps) if transcript.form == "full" else None,
+        "sound": float(NUMBERS[answer] == given[-1]) if given and answer is not None else None,
         "nonsense": float(answer is None),
     }
     return Judgement(1.0 if right else -0.5 if answer is None else -1.0, outcomes)

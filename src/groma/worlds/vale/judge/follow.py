@@ -1,8 +1,16 @@
 """The judge of `follow`: which parts of the instruction were kept, each checked by itself.
 
 The objective is +1 where all are kept, else the share that is kept minus a half; a reply that does not do what was
-asked for at all (names nothing of the kind, does not answer the question) keeps nothing. Whether an answer is true is
-not judged here. In the one-token form two things are asked for: one word, and none of those that are not to be said.
+asked for at all (names nothing of the kind, does not answer the question) keeps nothing, and is nonsense.
+
+Whether an answer is true is not judged here. It is read as in `ask`: a clause that runs on into no language answers
+nothing, but the clauses beside it (between commas, colons, "and", "but") stand: "so, the food of lars is carrots, hat
+hat" answers. Of a list whatever it names is named, but for sentences with a "not", a "never" or a "hate". In the one-
+token form two things are asked for: one word, and none of those that are not to be said.
+
+count: so many are named, none twice (a word that is to be said so often: so often); but: none of those is said at
+all; ordered: what is named stands in the order of the alphabet; numbered: "one: newt. two: dog.", the first that is
+named behind one, the second behind two, and no other "number: word"; begin, end, words: of the whole reply.
 """
 
 from __future__ import annotations
