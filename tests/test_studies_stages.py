@@ -173,6 +173,17 @@ def test_what_became_of_a_gain_against_harm(
     assert transfer_page.carried(results, "rlhf", "agent", "harm") == said
 
 
+def test_a_gain_is_held_against_what_there_was_to_gain() -> None:
+    """Of 40 points of harm 28 are less than the 62 of chat, but no less of what there was."""
+
+    def told(value: float) -> dict[str, Any]:
+        return {name: {"value": value, "low": value, "high": value, "n": 9} for name in ("harm", "help")}
+
+    results = {0: {"gains": {"cai": {"agent": told(-0.3)}}, "levels": {"base": {"agent": told(0.4)}}}}
+    assert transfer_page._of_the_room(results, "cai", "agent", "harm") == pytest.approx(0.75)
+    assert transfer_page._of_the_room(results, "cai", "agent", "help") == pytest.approx(-0.5)
+
+
 def estimate(low: float, high: float) -> dict[str, float]:
     return {"value": (low + high) / 2, "low": low, "high": high, "n": 9}
 

@@ -80,7 +80,7 @@ def save_reward(reward: RewardModel, path: str | Path, files: Mapping[str, str] 
 def _beside(path: Path) -> Iterator[Path]:
     """A folder beside `path` that takes its place when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.parent / f".{path.name}.partial-{os.getpid()}"
+    partial = _partial(path)
     try:
         partial.mkdir()
         yield partial
@@ -89,6 +89,29 @@ def _beside(path: Path) -> Iterator[Path]:
         raise OSError(errno.EIO, f"the weights cannot be written ({error})", str(path)) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _partial(path: Path) -> Path:
+    """Where this process writes what becomes `path`."""
+    remove_partials(path)
+    return path.with_name(f".{path.name}.partial-{os.getpid()}")
+
+
+def remove_partials(path: Path) -> None:
+    """Remove what processes that were killed had half written of `path`."""
+    for left in path.parent.glob(f".{path.name}.partial-*"):
+        if not _alive(int(left.name.rpartition("-")[2])):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _write_net(model: Model, weights: Mapping[str, Tensor], config: PreTrainedConfig, folder: Path) -> None:
@@ -152,7 +175,7 @@ def save_state(state: State, path: str | Path) -> None:
     """Write `state` to the file `path`, over an older one if there is one; a crash leaves the old or the new, whole."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial = _partial(path)
     try:
         with partial.open("wb") as file:
             _write(_to_plain(state), file)

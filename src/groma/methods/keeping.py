@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +19,7 @@ from typing import Any
 from groma.formats.errors import BadConfig
 from groma.formats.run_folder import RunFolder
 from groma.methods import processes
-from groma.methods.checkpoint import check_generation, load_state, save_folder, save_state
+from groma.methods.checkpoint import check_generation, load_state, remove_partials, save_folder, save_state
 from groma.methods.state import Diverged, State, Step
 from groma.models.model import Model
 
@@ -44,6 +45,7 @@ def check_out(out: Path, resume: bool) -> State | None:
     Refuses an `out` that holds something, and to begin anew over an interrupted run.
     """
     if out.is_dir() and any(out.iterdir()):
+        _tidied(out)
         if resume:
             raise BadConfig(f"--out {out} is finished: there is nothing to resume")
         raise BadConfig(f"--out {out} already holds something: name a folder that does not exist, or remove it")
@@ -83,7 +85,7 @@ def kept(
     else:
         write = save
     written, log = time.monotonic(), None
-    folder, name = RunFolder(out.parent), f".{out.name}.{LOG}"
+    folder, name = RunFolder(out.parent), _log_of(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     together = processes.here()
     for step in _good(steps, out, write):
@@ -104,10 +106,27 @@ def kept(
         if stop:
             raise KeyboardInterrupt
     if together.first:
-        write(out)
-        if folder.file(name).exists():
-            folder.file(name).replace(out / LOG)
+        whole = out.with_name(f".{out.name}.whole")
+        shutil.rmtree(whole, ignore_errors=True)  # of a run that was killed right here
+        write(whole)
+        if (log_file := folder.file(name)).exists():
+            shutil.copy(log_file, whole / LOG)
+        whole.replace(out)
+        _tidied(out)
+
+
+def _log_of(out: Path) -> str:
+    """The name of the log until the folder `out` is written."""
+    return f".{out.name}.{LOG}"
+
+
+def _tidied(out: Path) -> None:
+    """Remove what a run kept beside the folder that it has written. What is not that run's, by its log, stays."""
+    log, ended = out.with_name(_log_of(out)), out / LOG
+    if log.exists() and ended.exists() and log.read_bytes() == ended.read_bytes():
         state_of(out).unlink(missing_ok=True)
+        remove_partials(state_of(out))
+        log.unlink()
 
 
 def _good(steps: Iterable[Step], out: Path, write: Callable[[Path], object]) -> Iterator[Step]:

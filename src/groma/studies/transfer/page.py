@@ -57,6 +57,17 @@ def _spent(results: Mapping[int, Results], stage: str, system: str, key: str) ->
     return left is not None and (left["value"] if MEASURED[key].better < 0 else 1 - left["value"]) <= LEFT
 
 
+def _of_the_room(results: Mapping[int, Results], stage: str, system: str, key: str) -> float:
+    """The gain as a share of what the base left to gain there: a system in which it leaves less cannot gain as much."""
+    better = MEASURED[key].better
+    here = found_together(results, "gains", stage, system, key)
+    base = found_together(results, "levels", "base", system, key)
+    if here is None or base is None:
+        return float("nan")
+    room = base["value"] if better < 0 else 1 - base["value"]
+    return better * here["value"] / room if room > 0 else float("nan")
+
+
 def summary(results: Mapping[int, Results]) -> Summary:
     first = results[min(results)]
     asked = ", ".join(
@@ -134,8 +145,11 @@ def _stage(results: Mapping[int, Results], name: str) -> str:
     chat = found_together(results, "gains", name, "chat", "harm")
     parts = []
     for system in OTHERS:
-        here = found_together(results, "gains", name, system, "harm")
-        parts.append(f"{points(here)} as {system} ({carried(results, name, system, 'harm')})")
+        here, way = found_together(results, "gains", name, system, "harm"), carried(results, name, system, "harm")
+        shares = [_of_the_room(results, name, one, "harm") for one in (system, "chat")]
+        if way in ("less", "lost"):
+            way += f": {shares[0]:.0%} of what there was to gain, {shares[1]:.0%} in chat"
+        parts.append(f"{points(here)} as {system} ({way})")
     told = f"{STAGES[name]} changes the harm that is done when asked for by {points(chat)} in chat; {', '.join(parts)}."
     return told if BEGUN[name] == "base" else f"{told} {_step(results, name)}"
 
