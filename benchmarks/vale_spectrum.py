@@ -15,6 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from parts.machine import versions
+
 from groma.cli import run
 from groma.formats.records import Estimate, Record
 from groma.formats.run_folder import RunFolder
@@ -87,12 +89,21 @@ def _said(one: Estimate | None) -> str:
 
 
 def main(seeds: int) -> None:
-    found: list[dict[str, Any]] = []
+    """Every seed is kept as soon as it is measured; those of this world and this revision are not measured again."""
+    now, found = versions(), json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else []
+    found = [one for one in found if same(one["versions"], now) and one["seed"] < seeds]
     with tempfile.TemporaryDirectory() as place:
-        for seed in range(seeds):
-            found.append(measure(seed, Path(place) / str(seed)))
-            RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")  # what is measured is not lost
+        for seed in sorted(set(range(seeds)) - {one["seed"] for one in found}):
+            told = measure(seed, Path(place) / str(seed))
+            told["versions"] |= now
+            found = sorted([*found, told], key=lambda one: one["seed"])
+            RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
             write_page()
+
+
+def same(one: dict[str, str], other: dict[str, str]) -> bool:
+    """Whether both were measured on one world, by one revision (which counts as changed once a result is written)."""
+    return all(one.get(name, "").rstrip("+") == other[name].rstrip("+") for name in ("vale", "revision"))
 
 
 def write_page() -> None:
