@@ -143,12 +143,19 @@ def test_csv_columns_are_read_alike(tmp_path: Path) -> None:
     assert [one.margin for one in loaded.examples] == [0.5, None]
 
 
+def test_who_compared_is_kept_by_name_or_number(tmp_path: Path) -> None:
+    row = {"prompt": "hi", "chosen": "a", "rejected": "b"}
+    loaded = load(tmp_path, Preference, {**row, "rater": 0, "group": 0}, {**row, "rater": "ann"}, row)
+    assert [(one.rater, one.group) for one in loaded.examples] == [("0", "0"), ("ann", ""), ("", "")]
+    assert not loaded.notes
+
+
 def test_wrong_columns_name_those_found_and_the_accepted_forms(tmp_path: Path) -> None:
     good = {"prompt": "hi", "chosen": "a", "rejected": "b"}
     error = refused(tmp_path, Preference, good, {"question": "hi", "answer": "a"})
     assert error.where.endswith(":2")
     assert error.what == "the columns are answer, question"
-    more = "[margin] [probability] [group]"
+    more = "[margin] [probability] [group] [rater]"
     assert error.expected == f"prompt chosen rejected {more} | chosen rejected {more} (whole dialogues)"
     assert refused(tmp_path, Demonstration, {"q": "hi"}).expected.startswith("prompt completion | messages | text | ")
     assert "all empty" in str(refused(tmp_path, PromptOnly, {"prompt": None}))

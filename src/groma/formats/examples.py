@@ -28,7 +28,7 @@ class Preference:
     """Of two completions of one prompt, `chosen` was preferred to `rejected`, by `margin` where that is known.
 
     probability: that `chosen` is the better one, where labels are soft (several raters, a judge's own doubt); None: 1.
-    group: who compared: a rater, or a group of them.
+    rater, group: who compared, and of which group she is; "" where that is not told. A group may be of one rater.
     """
 
     prompt: Text
@@ -37,6 +37,7 @@ class Preference:
     margin: float | None = None
     probability: float | None = None
     group: str = ""
+    rater: str = ""
 
     def __post_init__(self) -> None:
         _check_pair(self.prompt, "chosen", self.chosen)
@@ -184,7 +185,8 @@ def _compared(prompt: Text, chosen: Text, rejected: Text, row: Row, notes: Count
     margin, probability = (
         None if row.get(name) in (None, "") else number_of(row[name], name) for name in ("margin", "probability")
     )
-    return Preference(prompt, chosen, rejected, margin, probability, str(row.get("group") or ""))
+    group, rater = ("" if row.get(name) is None else str(row[name]) for name in ("group", "rater"))
+    return Preference(prompt, chosen, rejected, margin, probability, group, rater)
 
 
 def _demonstration(row: Row, notes: Notes) -> Demonstration:
@@ -254,10 +256,13 @@ def _form(columns: str, read: Reader, told: str = "", optional: str = "") -> _Fo
     return _Form(frozenset(columns.split()), frozenset(optional.split()), read, f"{columns} {named}".strip() + told)
 
 
+BESIDE = "margin probability group rater"
+"""What may stand beside the two sides of a preference."""
+
 FORMS: Mapping[type, tuple[_Form, ...]] = {
     Preference: (
-        _form("prompt chosen rejected", _preference, optional="margin probability group"),
-        _form("chosen rejected", _preference_of_dialogues, " (whole dialogues)", optional="margin probability group"),
+        _form("prompt chosen rejected", _preference, optional=BESIDE),
+        _form("chosen rejected", _preference_of_dialogues, " (whole dialogues)", optional=BESIDE),
     ),
     Demonstration: (
         _form("prompt completion", _demonstration),
@@ -267,7 +272,7 @@ FORMS: Mapping[type, tuple[_Form, ...]] = {
             "chosen rejected",
             _demonstration_of_preference,
             " (of a preference, chosen is learned)",
-            "prompt margin probability group",
+            f"prompt {BESIDE}",
         ),
     ),
     Labelled: (_form("prompt completion label", _labelled),),
