@@ -1,4 +1,6 @@
-"""`groma judge fit`: fit a text classifier on labelled replies. `groma judge check`: hold a judge against people."""
+"""`groma judge fit`: fit a text classifier on labelled replies. `groma judge check`: hold a judge against people.
+`groma judge raters` (raters.py): who of those who compared replies is how reliable.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from typing import Annotated
 import tyro
 from rich.table import Table
 
+from groma.commands import raters
 from groma.commands.agreement import agreement
 from groma.commands.console import err, out, parse
 from groma.commands.players import CHOICES, named
@@ -60,21 +63,24 @@ class Check:
     """Run Python code that a model's folder brings along. Off unless you trust it."""
 
 
-COMMANDS = {"fit": Fit, "check": Check}
+COMMANDS = ("fit", "check", "raters")
 
 
 def main(arguments: Sequence[str]) -> None:
     name, *rest = arguments or ("--help",)
     if name in ("-h", "--help"):
-        out.print("usage: groma judge fit|check [options]\n")
-        out.print("  fit     a text classifier, on replies that people labelled\n  check   a judge against people")
+        out.print("usage: groma judge fit|check|raters [options]\n")
+        out.print("  fit      a text classifier, on replies that people labelled\n  check    a judge against people")
+        out.print("  raters   who of those who compared replies is how reliable; and soft labels of what all want")
         return
     if name not in COMMANDS:
         raise BadConfig(f"there is no command judge {name!r}; choose one of {', '.join(COMMANDS)}")
     if name == "fit":
         _fit(parse(Fit, "judge fit", rest))
-    else:
+    elif name == "check":
         _check(parse(Check, "judge check", rest))
+    else:
+        raters.main(parse(raters.Raters, "judge raters", rest))
 
 
 def _read(files: Sequence[Path]) -> list[Labelled]:
