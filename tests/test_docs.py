@@ -92,10 +92,13 @@ def test_the_commands_of_the_page_on_surveys_run(tmp_path: Path, monkeypatch: py
 
 
 def test_the_commands_of_the_page_on_rlhf_run(workplace: Path) -> None:
+    rows = [json.loads(line) for line in (workplace / "preferences.jsonl").read_text().splitlines()]
+    told = [{**row, "rater": rater} for row in rows for rater in ("ann", "bob")]
+    (workplace / "comparisons.jsonl").write_text("".join(json.dumps(row) + "\n" for row in told))
     (workplace / "pays.py").write_text("def short(task, transcript):\n    return -len(transcript.answer) / 10\n")
     text = (ROOT / "docs/rlhf.md").read_text(encoding="utf-8")
-    block = re.findall(r"```\n(.*?)```", text, re.DOTALL)[0]
-    block = block.replace("FOLDER_OR_HUB_ID", "base").replace("preferences.jsonl.gz", "preferences.jsonl")
+    first, raters = re.findall(r"```\n(.*?)```", text, re.DOTALL)
+    block = (first + raters).replace("FOLDER_OR_HUB_ID", "base").replace("preferences.jsonl.gz", "preferences.jsonl")
     for command in block.splitlines():
         words = shlex.split(command)
         assert words[0] == "groma" and run(words[1:]) == 0, command

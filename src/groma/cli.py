@@ -26,7 +26,7 @@ COMMANDS = {
     "constitution": "check a constitution, or revise a model's answers by it",
     "chat": "talk to a model in the terminal",
     "compare": "make preferences from a model's own samples",
-    "judge": "fit a classifier of replies that people labelled, hold a judge or raters against others",
+    "judge": "fit a classifier of labelled replies, hold a judge against people, or say how reliable raters are",
     "world": "build a base model of the world Vale, plant misbehaviour in it, or look around",
     "study": "re-run a published result, and hold it against what the paper requires",
     "report": "write the page of a run folder again",

@@ -49,7 +49,9 @@ class Raters:
     (k + 1) / (n + 2), for which no model is needed.
     """
     model: str = "vale"
-    """Whose hidden states tell what a reply is like: a shipped model (vale), a folder, or a Hub id."""
+    """Whose hidden states tell what a reply is like: a shipped model (vale, which knows no words but those of its own
+    world), a folder, or a Hub id.
+    """
     dimensions: int | None = None
     """Principal components of the hidden states. None: 16, or as many as the data allow."""
     parts: Parts | None = None
