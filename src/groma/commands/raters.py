@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import numpy as np
 import tyro
 
-from groma.commands.console import err, no_effect, out
+from groma.commands.console import Phases, err, no_effect, out
 from groma.commands.rater_report import by_model, by_votes, held_against
 from groma.formats.errors import BadConfig, BadInput
 from groma.formats.examples import Preference, read_examples
@@ -131,9 +131,10 @@ def _voted(data: Heard) -> tuple[Soft, Heard]:
 
 def _modelled(options: Raters, data: Heard) -> tuple[Soft, Heard]:
     """Labels of the utility that all share, and the comparisons that were used."""
-    form_of(data, options.parts)  # what cannot be meant is refused before a model is loaded
+    _check_form(options, data, form_of(data, options.parts))  # before a model is loaded, which may take long
     model = load(options.model, device=options.device, trust_remote_code=options.trust_remote_code)
-    states, fits = states_of(model, data.items)
+    with Phases() as phases:
+        states, fits = states_of(model, data.items, lambda done, of: phases.show("replies read", done, of))
     inside = fits[data.compared.first] & fits[data.compared.second]
     if not inside.all():
         what = f"{int((~inside).sum())} comparisons of a reply that is longer than the context of {options.model}"
@@ -151,7 +152,7 @@ def _modelled(options: Raters, data: Heard) -> tuple[Soft, Heard]:
         return features, ridge_of(features, some) if options.ridge is None else options.ridge
 
     features, ridge = learned(data)
-    _check_fit(options, data, form, features)
+    _check_dimensions(options, features.shape[1])
     fitted = form.fit(features, data, ridge)
     out.print(f"the model: {form.told}; {features.shape[1]} components, ridge {ridge:g}", markup=False)
     out.print(by_model(data, fitted, features))
@@ -167,10 +168,15 @@ def _modelled(options: Raters, data: Heard) -> tuple[Soft, Heard]:
     return model_share(fitted, features, data.compared), data
 
 
-def _check_fit(options: Raters, data: Heard, form: Form, features: Floats) -> None:
-    if features.shape[1] < (options.dimensions or 1):
-        raise BadConfig(f"--dimensions {options.dimensions}: choose at most {features.shape[1]}, as the data allow")
-    check_size(form, len(data.raters), features.shape[1])
+def _check_form(options: Raters, data: Heard, form: Form) -> None:
+    pairs = len(pairs_of(data.compared).votes)
+    _check_dimensions(options, pairs)
+    check_size(form, len(data.raters), min(pairs, options.dimensions or DIMENSIONS))
+
+
+def _check_dimensions(options: Raters, most: int) -> None:
+    if options.dimensions is not None and options.dimensions > most:
+        raise BadConfig(f"--dimensions {options.dimensions}: choose at most {most}, as the data allow")
 
 
 def _note(data: Heard, fitted: Fitted) -> None:

@@ -9,7 +9,7 @@ choices.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -30,17 +30,22 @@ most that a feature may be from the mean of its prompt, in spreads of gaps.
 """
 
 
-def states_of(model: Model, items: Sequence[tuple[Text, Text]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def states_of(
+    model: Model, items: Sequence[tuple[Text, Text]], show: Callable[[int, int], None] = lambda done, of: None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Hidden states (I, 2 width) of each (prompt, reply) behind the last layer: the mean over the reply's tokens, and
-    the last one; and which items (I,) fit into the context (zeros for the others).
+    the last one; and which items (I,) fit into the context (zeros for the others). show: is told how many of them were
+    read.
     """
     coded = [_coded(model, *one) for one in items]
     fits = np.array([model.context is None or len(ids) <= model.context for ids, _ in coded])
-    places = np.flatnonzero(fits)
+    places, done = np.flatnonzero(fits), 0
     found = np.zeros((len(coded), 2 * model.net.config.get_text_config().hidden_size), dtype=np.float32)
     for batch in batches([coded[place][0] for place in places], BATCH):
         some = places[batch]
         found[some] = _states(model, [coded[place] for place in some])
+        done += len(some)
+        show(done, len(places))
     return found, fits
 
 
