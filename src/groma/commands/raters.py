@@ -59,7 +59,7 @@ class Raters:
     raters or more. Without groups, bias is of each rater.
     """
     ridge: float | None = None
-    """How strongly weights are drawn to 0. None: as tells held-out choices best, of 3 to 300."""
+    """How strongly weights are drawn to 0. None: as tells held-out choices best, of 3 to 3000."""
     device: str | None = None
     """cpu, cuda, … None: a GPU where there is one."""
     trust_remote_code: bool = False

@@ -16,7 +16,7 @@ from groma.methods.rater_labels import Floats
 from groma.methods.rater_models import Config, Fitted, fit
 
 Parts = Literal["reliability", "bias", "both"]
-RIDGES, RIDGE, THIRDS = (3.0, 10.0, 30.0, 100.0, 300.0), 10.0, 3
+RIDGES, RIDGE, THIRDS = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0), 10.0, 3
 """Ridges that are tried, the one where there are too few prompts to try any, and the parts of the prompts by which."""
 HELD, LEAST, SEED = 0.25, 8, 0
 """The share of the comparisons that is held out at most, the fewest prompts that this must be, and by which draw."""
