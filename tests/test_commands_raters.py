@@ -129,7 +129,9 @@ def test_what_a_group_wants_for_itself_is_kept_out_of_the_labels(
         ]
         assert len(kinder) > 10
         shares[parts] = float(np.mean(kinder))
-    assert "reliability of each rater and a bias of each of 2 groups" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "reliability of each rater and a bias of each of 2 groups" in shown
+    assert "1 in each group" in shown and "1 in all" in shown
     assert abs(shares["both"] - 0.5) < 0.15 and shares["reliability"] - 0.5 > 0.25
 
 

@@ -155,6 +155,9 @@ def _modelled(options: Raters, data: Heard) -> tuple[Soft, Heard]:
     _check_dimensions(options, features.shape[1])
     fitted = form.fit(features, data, ridge)
     out.print(f"the model: {form.told}; {features.shape[1]} components, ridge {ridge:g}", markup=False)
+    if form.reliability:
+        among = "all" if form.groups is None else "each group, so that it ranks raters within their group alone"
+        out.print(f"reliability: 2 is half the noise; its geometric mean is 1 in {among}")
     out.print(by_model(data, fitted, features))
     _note(data, fitted)
     out_N = held_out(data)
