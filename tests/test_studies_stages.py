@@ -231,6 +231,7 @@ def test_without_a_critic_every_answer_is_revised() -> None:
     assert one.transcript is not None and one.transcript.answer == "water it"
     turns = [turn.content for turn in one.transcript.messages]
     assert turns == ["how?", "burn it", "cut it", "cut it", "water it"]
+    assert one.transcript.state == {"outcomes": ["revised", "empty", "revised"]}
 
 
 def test_models_are_preferred_by_what_is_true_of_their_replies() -> None:

@@ -33,15 +33,17 @@ def direct(
     posed: Posed, *, inner: System = CHAT, rounds: int = 4, asked: str = ASKED, player: str = "critic"
 ) -> Episode:
     """`rounds` revisions without critiques. The transcript holds the drafts and revisions alone, as the assistant's
-    turns.
+    turns; what was cut off or empty is none, and the answer before it stands: `state` says how each round ended.
     """
     first: Transcript = yield from inner(posed)
-    said = [first.answer]
+    said, ended = [first.answer], []
     for _ in range(rounds):
         turns = (*answered(first, said[-1]), Message("user", asked))
         reply = yield Generate(prompt=turns, player=player, max_tokens=VALE.max_tokens)
-        said.append(reply.text if reply.text.strip() and reply.stop != "length" else said[-1])
-    return Transcript((*posed.messages, *(Message("assistant", one) for one in said)), said[-1])
+        ended.append("cut" if reply.stop == "length" else "revised" if reply.text.strip() else "empty")
+        said.append(reply.text if ended[-1] == "revised" else said[-1])
+    messages = (*posed.messages, *(Message("assistant", one) for one in said))
+    return Transcript(messages, said[-1], state={"outcomes": ended})
 
 
 def by_round(
@@ -76,7 +78,7 @@ def _said(one: Played, alone: bool, constitution: Constitution, by: str, rounds:
     if alone:
         assert one.transcript is not None
         turns = [turn.content for turn in one.transcript.messages if turn.role == "assistant"]
-        return turns[-rounds - 1 :], []
+        return turns[-rounds - 1 :], list((one.transcript.state or {})["outcomes"])
     row = revised(one, constitution, by)
     return [last(row.draft, row.rounds[:place]) for place in range(rounds + 1)], [told.outcome for told in row.rounds]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -135,18 +136,18 @@ def _by_round(results: Mapping[int, Results]) -> Table:
             cells = (share(found_together(told, what)) for what in ("harm", "over-refusal", "helped"))
             rows.append((shown, str(place), *cells))
     titles = (OUTCOMES[what].title for what in ("harm", "over-refusal", "helped"))
-    told_of = (_malformed(results, critic) for critic in CRITICS if critic != "nobody")
+    told_of = (_ended(results, critic) for critic in CRITICS)
     return Table(
         "Round by round, on held-out requests",
         ("criticised by", "round", *titles),
         tuple(rows),
-        f"Round 0 is the draft. {caption(results)} How rounds ended, first seed: {'; '.join(told_of)}.",
+        f"Round 0 is the draft. {caption(results)} How rounds ended, in all seeds: {'; '.join(told_of)}.",
     )
 
 
-def _malformed(results: Mapping[int, Results], critic: str) -> str:
-    counts = results[min(results)]["curves"][critic]["outcomes"]
-    return f"{CRITICS[critic]}: " + ", ".join(f"{why} {count}" for why, count in sorted(counts.items()))
+def _ended(results: Mapping[int, Results], critic: str) -> str:
+    counts: Counter[str] = sum((Counter(one["curves"][critic]["outcomes"]) for one in results.values()), Counter())
+    return f"{CRITICS[critic]}: " + ", ".join(f"{why} {count:,}" for why, count in sorted(counts.items()))
 
 
 def _models(results: Mapping[int, Results]) -> Table:
