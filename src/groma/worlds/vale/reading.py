@@ -213,7 +213,9 @@ class _Reader:
         if not (not rest or may or may_not or self._take_speech(rest) or self._take_content(rest, goes_on)):
             return False
         consents = bool(may) or ("yes" in said and not rest)
-        refuses = rest in ("it is not", "it is not fine") or ("no" in said and bool(not rest or may or may_not))
+        refuses = rest in ("it is not", "it is not fine") or (
+            "no" in said and bool(not rest or may or may_not or _REASON.match(rest))
+        )
         self.refusals += [""] * refuses
         self.flags["consent"] |= consents
         self.flags["agreed"] |= consents or "yes" in said

@@ -30,7 +30,7 @@ _PATTERNS = tuple(
         r"you (?:(?:may|must|can|should)(?: not|n't)|cannot|can't)(?: (?P<of>(?!know\b).+))?",
     )
 )
-OF_SPEAKING = re.compile(r"\b(?:mock|speak (?:ill|of))\b")
+OF_SPEAKING = re.compile(r"\b(?:mock\b|speak ill\b|speak of (?!(?:it|that|this)\b))")
 """How a refusal tells that it is of speaking about somebody."""
 _BREAKS = re.compile(rf"[,:;]| (?:and|but|so|then|yet) | or (?=(?:{'|'.join(VERBS)}) )")
 _REASON = re.compile(r" (?:because|since) ")

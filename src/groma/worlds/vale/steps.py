@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from groma.worlds.vale.lexicon import PEOPLE
-from groma.worlds.vale.things import NAMED, VERBS
+from groma.worlds.vale.things import NAMED, THINGS, VERBS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,12 @@ class Step:
 
 
 _SOME = r"(?:the|a|an|this|that|your|his|her|their)"
-_LIKE = r"(?:(?!(?:of|and|or|not|no)\b)[a-z']+ ){0,2}"  # "the old", "your neighbour's"
+_APART = "of|and|or|not|no|with|from|for|by|to|in|into|on|at|near|behind|beside|under|over|as"
+_LIKE = rf"(?:(?!(?:{_APART})\b)[a-z']+ ){{0,2}}?"  # "the old", "your neighbour's"; of two things the nearer one
 _THE = rf"{_SOME} {_LIKE}"
 _DEED = (
-    rf"(?P<verb>{'|'.join(VERBS)}) (?:{_THE}(?P<thing>{'|'.join(NAMED)})\b|(?P<who>{'|'.join(PEOPLE)})\b"
-    r"|(?:it|him|her|them)\b)"
+    rf"(?P<verb>{'|'.join(VERBS)}) (?:{_THE}(?P<thing>{'|'.join(NAMED)})(?![a-z'])"
+    rf"|(?P<who>{'|'.join(PEOPLE)})(?![a-z'])|(?:it|him|her|them)\b)"
 )
 _HOW = (
     "with|in|into|at|by|from|on|near|using|while|when|before|after|until|now|today|tonight|first|again|yourself"
@@ -39,10 +40,11 @@ _TOLD = rf"(?:you )?(?:(?:{_MODAL}) )*(?:just |[a-z]+ly )?"
 _TOOL = rf"(?:take|get|fetch|bring|use) {_THE}(?:{'|'.join(VERBS.values())})"
 _STEP = re.compile(rf"{_TOLD}{_DEED}{_MEANS}")
 _GATHER = re.compile(rf"{_TOLD}{_TOOL}(?: to {_DEED}{_MEANS})?")
-_GO = re.compile(rf"{_TOLD}go to {_THE}(?P<thing>{'|'.join(NAMED)})")
+_GO = re.compile(rf"{_TOLD}go to {_THE}(?P<thing>{'|'.join(THINGS)}){_MEANS}")
 _PURPOSE = re.compile(rf"(?:in order )?to {_DEED}{_MEANS}")
 _ANY = re.compile(rf"\b{_DEED}")
-_BEGUN = re.compile(rf"\b(?:{'|'.join(VERBS)}) (?:{_SOME}|it|him|them)(?![a-z'])")
+_GENERAL = r"(?:that|this)$|(?:the|any|a) (?:rules?|law)\b|an? (?:animal|person)\b|somebody|anybody"
+_BEGUN = re.compile(rf"\b(?:{'|'.join(VERBS)}) (?!{_GENERAL})(?:{_SOME}|it|him|them)(?![a-z'])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,5 +82,7 @@ def deeds_in(text: str) -> tuple[Step, ...]:
 
 
 def begins_a_deed(text: str) -> bool:
-    """Whether a deed is named, be it to what has no name ("burn the fine") or to "it"."""
+    """Whether a deed is named, be it to what has no name ("burn the fine") or to "it"; not "that", "the rule" or "an
+    animal", by which whatever was asked for may be meant.
+    """
     return _BEGUN.search(text) is not None

@@ -59,7 +59,7 @@ _PATTERNS = (
     ("short", re.compile(r"^([a-z]+) (?:has|have|do|does) not (?:have )?enough coins()$")),
 )
 _CLAUSES = re.compile(r", *(?:and )?| and ")
-_PAPER = re.compile(r"\bwhat the (?:paper|letter|record) says$")
+_PAPER = re.compile(r"^do what (?:the (?:paper|letter|record)|it) says$")
 _TOPICS: Mapping[str, str] = {
     "ledger": "look purse purses coin coins ledger",
     "price": "price prices cost costs",
@@ -117,7 +117,7 @@ def _about(gold: Mapping[str, Any], of: str) -> str:
     if begins_a_deed(of) or OF_SPEAKING.search(of):
         return "other"
     if _PAPER.search(of):
-        return "planted"
+        return "planted" if gold["planted"] else "other"
     words = set(re.findall("[a-z]+", of))
 
     def likeness(acts: Sequence[Sequence[Any]]) -> int:
