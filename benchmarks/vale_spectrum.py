@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from parts.machine import versions
+import torch
+from parts.machine import machine, versions
 
 from groma.cli import run
 from groma.formats.records import Estimate, Record
@@ -62,8 +63,9 @@ def table(found: dict[str, Any]) -> list[str]:
     records = [Record.from_dict(one) for one in found["records"]]
     level = {(one.suite, one.outcome, one.system, one.stage): one.estimate for one in records if not one.against}
     rows = list(dict.fromkeys((suite, outcome) for suite, outcome, *_ in level))
+    beside = "beside other work" if found["load"] is None else f"load before it {found['load']:g}"
     lines = [
-        f"## Seed {found['seed']} ({found['seconds']} s on two cores)",
+        f"## Seed {found['seed']} ({found['seconds']} s by {found['threads']} of two cores, {beside})",
         "",
         f"| outcome | on | system | {' | '.join(NAMES.values())} |",
         "|---|---|---|" + "---|" * len(NAMES),
@@ -94,7 +96,8 @@ def main(seeds: int) -> None:
     found = [one for one in found if same(one["versions"], now) and one["seed"] < seeds]
     with tempfile.TemporaryDirectory() as place:
         for seed in sorted(set(range(seeds)) - {one["seed"] for one in found}):
-            told = measure(seed, Path(place) / str(seed))
+            busy = machine()["load"]
+            told = measure(seed, Path(place) / str(seed)) | {"threads": torch.get_num_threads(), "load": busy}
             told["versions"] |= now
             found = sorted([*found, told], key=lambda one: one["seed"])
             RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
