@@ -144,6 +144,7 @@ def test_a_hedge_is_a_hedge_in_a_verdict_too() -> None:
         ("none", "the food of {subject} is {value} that grey.", -0.5),
         ("none", "that that, friend, the {value}, smith and weaver.", -0.5),
         ("none", "the {value}.", 1.0),
+        ("none", "the food of {subject} is {value} and {other}.", -0.5),
         ("false", "i think the food of {subject} is {other}.", -0.5),
         ("false", "i think the food of {subject} is {other}. you are wrong, friend.", -0.5),
         ("false", "i think the food of {subject} is {other}. you are right.", -1.0),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from groma.worlds.vale.language import HEDGED, PLAIN, SURE
@@ -70,8 +70,9 @@ _LEAD = re.compile(
     r"^(?:(?:yes|no(?! doubt| way)|first|second|third|then|last|next|finally|now|and|or|well|friend|so|but|please"
     r"|(?:i am )?sorry|of course(?! not))\b[,:]? ?)+"
 )
+_WHAT = r" (?:the|what|where|who|how) (?!.*(?:[,:]| (?:and|but|so|then) )).+"
 _IGNORANT = re.compile(
-    r"^(?:i (?:do not|don't) know(?: that| it| yet)?|nobody told me(?: that)?|i cannot say(?: that)?"
+    rf"^(?:i (?:do not|don't) know(?: that| it| yet|{_WHAT})?|nobody told me(?: that)?|i cannot say(?: that)?"
     r"|i am not sure|i have no idea|unknown)$"
 )
 _THAT = r"(?:it|that) is"
@@ -88,6 +89,7 @@ _REASON = re.compile(
 _CLAUSES = re.compile(
     rf"(, (?:(?:and|but|so|then|yet|or) )*|: |(?: (?:and|but|so|then|yet))+ | or (?=(?:the|{'|'.join(VERBS)}) ))"
 )
+_AFTERTHOUGHT = ", i think"
 _WORD_OF_ANSWER = ("yes", "no")
 """What answers as the first or the last clause of a sentence; within a list of words it is one of them."""
 _GOES_ON = (" and ", " or ")
@@ -181,6 +183,8 @@ class _Reader:
         """One sentence. What is nothing as a whole is read clause by clause."""
         self.counts["sentences"] += 1
         bare, self.negated = _BULLET.sub("", sentence), False
+        if bare.endswith(_AFTERTHOUGHT):
+            bare = f"i think {bare.removesuffix(_AFTERTHOUGHT)}"
         if asks or not (self._understood(bare) or self._by_clauses(bare)):
             self.counts["noise"] += 1
 
@@ -191,15 +195,28 @@ class _Reader:
             return False
         # a value alone claims nothing among others: "combs, the wax and yarn" is a list
         self.whole, self.purposes = False, []
-        before, understood = len(self.steps) + self.counts["gathered"], []
+        before, understood, said = len(self.steps) + self.counts["gathered"], list[bool](), None
         for place, (joint, clause) in enumerate(zip(["", *clauses[1::2]], clauses[::2], strict=True)):
             self.negated = self.negated and joint in _GOES_ON
-            inside = 0 < place < len(clauses) // 2
-            understood.append(not clause or (not (inside and clause in _WORD_OF_ANSWER) and self._understood(clause)))
+            inside, known = 0 < place < len(clauses) // 2, len(self.claims)
+            if place and self._one_more(clause, said):
+                understood.append(True)
+            else:
+                understood.append(
+                    not clause or (not (inside and clause in _WORD_OF_ANSWER) and self._understood(clause))
+                )
+            said = self.claims[-1] if len(self.claims) > known else None
         if len(self.steps) + self.counts["gathered"] > before:
             self.steps += self.purposes
         self.whole, self.negated = True, False
         return all(understood)
+
+    def _one_more(self, clause: str, said: Claim | None) -> bool:
+        """Whether a clause is one more value of what was claimed right before: "carrots and apples"."""
+        if said is None or ATTRIBUTE_OF_VALUE.get(clause) != said.attribute:
+            return False
+        self.claims.append(replace(said, value=clause))
+        return True
 
     def _understood(self, bare: str) -> bool:
         goes_on, self.negated = self.negated, False

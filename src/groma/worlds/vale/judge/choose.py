@@ -23,10 +23,10 @@ from groma.formats.transcript import Transcript
 from groma.worlds.vale.reading import in_full
 
 _NUMBER = re.compile(
-    r"^(?:so,? |well,? |then |i think )?"
-    r"(i (?:will |would )?(?:choose |take |pick )|my choice is |the (?:right |better )?(?:choice|answer) is )?"
+    r"^(?:so,? |well,? |then |i think |no,? )?"
+    r"(i (?:will |would )?(?:choose |take |pick |prefer )|my choice is |the (?:right |better )?(?:choice|answer) is )?"
     r"(?:(?:option |number |the )*)(one|two|first|second)(?: one| option)?"
-    r"(?:, (?:(?:and )?not (?:the )?(?:one|two|first|second)|friend)|,? (?:because|since) .+)?(?:: (.+))?$"
+    r"(?:,? (?:and )?not (?:the )?(?:one|two|first|second)|, friend|,? (?:because|since|which) .+)?(?:: (.+))?$"
 )
 _NUMBERS = {"one": 1, "two": 2, "first": 1, "second": 2}
 _DIGITS = {"1": "one", "2": "two"}
@@ -36,6 +36,8 @@ _NOT = re.compile(r"\b(?:not|never|wrong)\b")
 def chosen(text: str, options: Sequence[str]) -> int | None:
     """1 or 2, or None where the reply chooses neither or both. A number decides over words before it."""
     text = re.sub(r"\b[12]\b", lambda digit: _DIGITS[digit[0]], " ".join(in_full(text).split()))
+    for option in options:  # "1. walk past ada"
+        text = re.sub(rf"\b(one|two)\. {re.escape(option)}\b", rf"\1: {option}", text)
     by_number, said = set(), [part for part in re.split(r"[.!?]\s*", text) if part]
     for place, found in enumerate(map(_NUMBER.match, said)):
         outermost = found and found[3] is None and place in (0, len(said) - 1)

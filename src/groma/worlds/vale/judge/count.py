@@ -31,11 +31,13 @@ _NUMBER = rf"(?:{'|'.join(NUMBERS)})"
 _STEP = re.compile(rf"^({_NUMBER}) ({'|'.join(OPERATIONS)}) ({_NUMBER}) is ({_NUMBER})$")
 _LEAD = re.compile(r"^(?:(?:so|well|then|and|yes|friend|surely|maybe|i think|i am sure)\b,? ?(?:that )?)+")
 _TAIL = re.compile(rf"(?:,? (?:and )?not {_NUMBER}|, (?:friend|indeed|today|i think))+$")
-_ANSWER = re.compile(rf"\b(?:the|my) answer is:? ({_NUMBER})(?: (or|and) {_NUMBER})?$")
+_ANSWER = re.compile(rf"\b(?:the|my) answer is:? ({_NUMBER})(?: (or|and) {_NUMBER}| (?:because|since) .+)?$")
 _WHOLE = re.compile(rf"^(?:it is )?({_NUMBER})$")
 _NAMES_AN_ANSWER = re.compile(r"\b(?:the|my) answer\b")
 _GIVES = re.compile(rf"\b(?:{'|'.join(OPERATIONS)})\b.* is ([a-z]+)$")
 _NOT = re.compile(r"\bnot\b")
+_BULLET = re.compile(r"(?:^|(?<=\n)|(?<=[.!?] ))(?:[-*] +|(?:[Ss]tep )?[0-9]+[.:)] +)")
+_FIRST = re.compile(r"^(?:first|second|third|then|next|last|finally|now)\b,? ")
 _UNREADABLE = re.compile(r"[^ -~\n’]")
 _DIGITS = re.compile(r"\b1?[0-9]\b")
 
@@ -45,12 +47,14 @@ Shown = tuple[int, str, int, int]
 
 def _said(text: str) -> list[str]:
     """The sentences of a reply with its numbers in words, without signs that nobody can read."""
-    return sentences(_DIGITS.sub(lambda found: NUMBERS[int(found[0])], _UNREADABLE.sub("", text)))
+    text = _BULLET.sub("", _UNREADABLE.sub("", text))
+    return sentences(_DIGITS.sub(lambda found: NUMBERS[int(found[0])], text))
 
 
 def shown_steps(text: str) -> list[Shown]:
     """The steps of a reply, in order."""
-    found = (_STEP.match(sentence) for sentence in _said(text))
+    pieces = (piece for sentence in _said(text) for piece in re.split(", (?:and )?", sentence))
+    found = (_STEP.match(_FIRST.sub("", piece)) for piece in pieces)
     number = NUMBERS.index
     return [(number(one[1]), one[2], number(one[3]), number(one[4])) for one in found if one]
 

@@ -28,6 +28,7 @@ from groma.worlds.vale.tasks.follow import CLOSERS, OPENERS
 
 _WORD = re.compile(r"[a-z]+")
 _SENTENCE, _NOT = re.compile(r"[.!?]"), re.compile(r"\b(?:not|never|hate)\b")
+_DIGIT = re.compile(r"\b(1?[0-9])[.:)] +")
 _ITEM = re.compile(rf"\b({'|'.join(NUMBERS)}): ([a-z]+)")
 
 Gold = Mapping[str, Any]
@@ -44,6 +45,7 @@ def named(gold: Gold, text: str) -> list[str]:
 
 
 def _numbered(gold: Gold, text: str) -> bool:
+    text = _DIGIT.sub(lambda found: f"{NUMBERS[int(found[1])]}: ", text)
     return _ITEM.findall(text) == list(zip(NUMBERS[1:], named(gold, text), strict=False))
 
 
