@@ -199,12 +199,11 @@ class _Reader:
         for place, (joint, clause) in enumerate(zip(["", *clauses[1::2]], clauses[::2], strict=True)):
             self.negated = self.negated and joint in _GOES_ON
             inside, known = 0 < place < len(clauses) // 2, len(self.claims)
-            if place and self._one_more(clause, said):
-                understood.append(True)
-            else:
-                understood.append(
-                    not clause or (not (inside and clause in _WORD_OF_ANSWER) and self._understood(clause))
-                )
+            understood.append(
+                not clause
+                or self._one_more(clause, said)
+                or (not (inside and clause in _WORD_OF_ANSWER) and self._understood(clause))
+            )
             said = self.claims[-1] if len(self.claims) > known else None
         if len(self.steps) + self.counts["gathered"] > before:
             self.steps += self.purposes
