@@ -5,29 +5,34 @@ from __future__ import annotations
 import copy
 import json
 import math
+import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from groma.formats.digest import digest_files
 from groma.formats.errors import BadInput
 from groma.formats.messages import Message
 from groma.formats.requests import Failure
 from groma.formats.task import Task
 from groma.formats.transcript import Played, Transcript
 from groma.methods import ppo, reward, sft
+from groma.models.names import cached, resolve
 from groma.studies import vale_base
 from groma.studies.instructgpt import study
 from groma.studies.instructgpt.agreement import agreement, both_right, follows, of_labels
-from groma.studies.instructgpt.config import Config, faster, fold, small_ppo, small_tuning
+from groma.studies.instructgpt.config import Config, both_rounds, faster, fold, small_ppo, small_tuning
 from groma.studies.instructgpt.contests import JUDGES, contest
 from groma.studies.instructgpt.criteria import criteria, joined
 from groma.studies.instructgpt.folds import Predictions, accuracies, by_label, dealt
 from groma.studies.instructgpt.replies import Pair
 from groma.studies.instructgpt.toxicity import HEADERS, WISHES, ratio, rude, toxicity
+from groma.studies.lab import Lab
 from groma.studies.pairing import drawn, unseen
 from groma.studies.progress import Progress
 from groma.studies.vale_base import Recipe
@@ -37,6 +42,7 @@ from groma.worlds.vale.lexicon import SCORN
 TINY = Config(
     demonstrated=16,
     compared=20,
+    again=12,
     fresh=20,
     raters=2,
     asked=10,
@@ -44,7 +50,9 @@ TINY = Config(
     tuning=sft.Config(learning_rate=5e-4, batch_size=8, max_steps=1),
     reward=reward.Config(learning_rate=1e-3, batch_size=4, max_steps=2, margin_scale=0.0),
     ppo=ppo.Config(learning_rate=1e-4, batch_size=4, max_steps=1, epochs=1, critic_learning_rate=1e-3),
+    again_ppo=ppo.Config(learning_rate=1e-4, batch_size=4, max_steps=2, epochs=1, critic_learning_rate=1e-3),
     small=Recipe(size="xs", tokens=1200),
+    large=Recipe(size="m", tokens=1200),
 )
 
 
@@ -144,10 +152,30 @@ class TestConfig:
         assert fold(config).max_steps == round(0.8 * (config.reward.max_steps or 0))
 
     def test_the_small_model_learns_faster_by_the_bases_factor(self) -> None:
-        config, times = Config(), faster(Recipe(size="xs"))
-        assert times == 2.5 and faster(Recipe(size="m")) == 1.0
+        config, times = Config(), faster(Config().small)
+        assert times == 1.25 and faster(Recipe(size="m")) == 1.0 and faster(Recipe(size="xs")) == 2.5
         assert small_tuning(config).learning_rate == pytest.approx(times * config.tuning.learning_rate)
-        assert small_ppo(config).critic_learning_rate == pytest.approx(times * (config.ppo.critic_learning_rate or 0))
+        of_shipped = config.again_ppo.critic_learning_rate or 0
+        assert small_ppo(config).critic_learning_rate == pytest.approx(times * of_shipped)
+
+    def test_the_second_reward_model_learns_as_often_from_each_comparison(self) -> None:
+        assert both_rounds(Config(), 1000, 1500).max_steps == 210
+
+
+class TestBases:
+    def test_one_that_was_built_before_is_taken_from_the_cache(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GROMA_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(vale_base, "COUNTED", 1000)
+        built = cached("vale-xs")
+        shutil.copytree(resolve("vale"), built)
+        lab, one = Lab(tmp_path / "lab", 1), Recipe(size="xs")
+        assert list(lab.based("known", one)) == []
+        assert digest_files(sorted((tmp_path / "lab/known").iterdir())) == digest_files(sorted(built.iterdir()))
+        phases = {told.phase for told in lab.based("other", replace(one, tokens=600))}
+        assert phases == {"other"} and lab.model("other").net.num_parameters() < 100_000
+        assert lab.own(one) == replace(one, seed=2) and vale_base.named(lab.own(one)) is None
 
 
 class TestContests:
@@ -212,7 +240,7 @@ def made_up() -> dict[str, Any]:
     contests = {
         name: {judge: told(0.7) for judge in JUDGES}
         | {f"{judge} by kind": {"ask": told(0.7), "how": told(0.7)} for judge in ("rater", "truth")}
-        for name in ("sft", "rlhf", "small-base", "small-sft", "small-rlhf")
+        for name in ("rlhf-first", "base", "sft", "rlhf", "small-base", "small-sft", "small-rlhf")
     }
     stages = ("base", "sft", "rlhf")
     group = {"agree": told(0.79), "tame": told(0.735), "right": told(0.84), "arithmetic": 0.731, "expected": 0.733}
@@ -230,9 +258,13 @@ def made_up() -> dict[str, Any]:
             "kinds": {"ask": {"own": told(0.7), "pay": told(0.9)}},
             "by gap": [{"gap": gap, "pay": told(0.9), "own": told(0.7), "labels": told(0.8)} for gap in (0.2, 1.4)],
         },
-        "sizes": {"large": 1000, "small": 50, "tokens": 10, "tokens of the large": 20},
+        "sizes": {
+            **{"large": 1000, "shipped": 200, "small": 50, "first": 9, "second": 4},
+            "tokens": {"small": 10, "large": 20},
+        },
         "contests": contests,
-        "worth": {name: {"objective": told(0.1), "pay": told(0.2)} for name in ("base", *contests)},
+        "own base": contests["rlhf"],
+        "worth": {name: {"objective": told(0.1), "pay": told(0.2)} for name in ("large-base", *contests)},
         "asked": 100,
         "toxicity": {
             "people": 12,
@@ -315,10 +347,12 @@ class TestStudy:
 
         progress, results = done()
         phases = {one.phase for one in progress}
-        assert {"sft", "fold-0", "fold-1", "reward", "rlhf", "small-base", "small-sft", "small-rlhf"} <= phases
+        assert {"sft", "fold-0", "fold-1", "reward-first", "rlhf-first", "reward", "rlhf"} <= phases
+        assert {"small-base", "small-sft", "small-rlhf", "large-base"} <= phases
         assert json.loads(json.dumps(results, allow_nan=False)) == results
         assert results["sizes"]["large"] > 20 * results["sizes"]["small"]
-        assert set(results["worth"]) == {"base", *results["contests"]}
+        assert results["sizes"]["second"] > 0
+        assert set(results["worth"]) == {"large-base", *results["contests"]}
         before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")}
         again, same = done()
         assert again == [] and same == results

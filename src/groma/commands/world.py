@@ -104,7 +104,7 @@ def _cache(recipe: vale_base.Recipe) -> Path:
     name = f"vale-{recipe.size}"
     if name not in CACHED:
         raise BadConfig(f"{name} ships with groma as vale; to build it again all the same, give --out FOLDER")
-    if recipe != vale_base.Recipe(size=recipe.size):
+    if vale_base.named(recipe) is None:
         raise BadConfig(
             f"the model {name} has the default tokens, seed and country; for a build with others, give --out FOLDER"
         )

@@ -6,6 +6,7 @@ goes on with the parts that are there, and training goes on from its last saved 
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,13 +31,14 @@ from groma.methods.state import State, Step
 from groma.methods.work import Work
 from groma.models.load import load
 from groma.models.model import Model
+from groma.models.names import cached
 from groma.models.reward import RewardModel, load_reward
 from groma.studies.judged import judged, means
 from groma.studies.pairing import drawn, replied_twice
 from groma.studies.progress import Progress, training
 from groma.studies.recipes import DEMONSTRATED, REWARD_ON_VALE, SFT_ON_VALE
 from groma.studies.rlhf import NORMALISED
-from groma.studies.vale_base import Recipe, build, untrained
+from groma.studies.vale_base import Recipe, build, named, untrained
 from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE, demonstrations
 
@@ -94,14 +96,23 @@ class Lab:
         """The metrics of every step of a part that was trained."""
         return list(self.folder.read_log(f"{name}/{LOG}"))
 
+    def own(self, recipe: Recipe) -> Recipe:
+        """The recipe with a corpus of its own in every seed of the study."""
+        return replace(recipe, seed=recipe.seed + self.seed)
+
     def based(self, name: str, recipe: Recipe) -> Generator[Progress, None, None]:
-        """A base of Vale, of a corpus of its own in every seed of the study."""
-        out, own = self.folder.file(name), replace(recipe, seed=recipe.seed + self.seed)
+        """A base of Vale: from the cache, where `groma world build` has put the one of this recipe, or built here."""
+        out, known = self.folder.file(name), named(recipe)
         if out.is_dir():
             return
+        if known is not None and cached(known).is_dir():
+            half = self.folder.file(f"{name}-copied")
+            shutil.rmtree(half, ignore_errors=True)
+            shutil.copytree(cached(known), half).rename(out)
+            return
         yield Progress(name, 0, 1, "reads its corpus")
-        model = untrained(own)
-        steps = build(model, own, state_beside(out))
+        model = untrained(recipe)
+        steps = build(model, recipe, state_beside(out))
         yield from training(name, kept(steps, model, out, dtype=torch.bfloat16), ("loss",))
 
     def tuned(self) -> Generator[Progress, None, Model]:

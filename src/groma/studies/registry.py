@@ -32,7 +32,8 @@ STUDIES: Mapping[str, Entry] = {
         "pessimistic",
     ),
     "instructgpt": Entry(
-        "raters, reward models, a small aligned model against a large base, toxicity (Ouyang et al. 2022)",
+        "raters, reward models, a small aligned model against a large base, toxicity (Ouyang et al. 2022); its bases "
+        "take hours to build, or come from the cache after `groma world build --size s` and `--size l`",
         "engineering",
         "average",
     ),

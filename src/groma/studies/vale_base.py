@@ -13,6 +13,7 @@ from groma.methods import pretrain
 from groma.methods.state import State, Step
 from groma.models.load import assemble
 from groma.models.model import Model
+from groma.models.names import CACHED
 from groma.models.small import SIZES, small_llama
 from groma.models.vocabulary import word_tokenizer
 from groma.worlds.vale.corpus import Document, documents, text_of
@@ -68,6 +69,14 @@ def recipe_digest() -> str:
     """Of all that makes a base besides the world: sizes, steps, rows. It is frozen as the world is."""
     recipes = [Recipe(size=size) for size in SIZES]
     return digest(recipes, dict(SIZES), dict(STEP_SIZES), pretrain.Config(), [ROW, ROWS, COUNTED])
+
+
+def named(recipe: Recipe) -> str | None:
+    """The name by which the base of a recipe is found in the cache once it was built; None where it has none: with
+    other tokens, another seed or country, and of the size that ships.
+    """
+    name = f"vale-{recipe.size}"
+    return name if name in CACHED and recipe == Recipe(size=recipe.size) else None
 
 
 def compared(recipe: Recipe, weights: Path) -> str:

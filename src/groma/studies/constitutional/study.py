@@ -43,7 +43,7 @@ def run(seed: int, parts: Path, config: Config | None = None) -> Iterator[Progre
     config = config or Config()
     lab = config.aligning.lab(parts, seed)
     yield from aligned(lab, config.aligning)
-    yield from lab.based("small", config.small)
+    yield from lab.based("small", lab.own(config.small))
     curves = yield from _curves(lab, config)
     for name in ARMS:
         if name != "soft":  # the pipeline's own

@@ -1,4 +1,4 @@
-"""Whose reply is preferred: models against the large base, on the same held-out tasks.
+"""Whose reply is preferred: models against a large base, on the same held-out tasks.
 
 Ouyang et al. 2022: labellers prefer the 1.3B InstructGPT model to the 175B GPT-3, a hundred times its
 size, and the 175B one to GPT-3 in 85 +- 3 % of prompts. A reply is preferred by a rater as she chooses, with noise; by

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from groma.formats.study import Chart, Point, Table
 from groma.studies.instructgpt.criteria import Results, header_text, share
+from groma.studies.instructgpt.players import FIRST, LARGE
 from groma.studies.instructgpt.toxicity import HEADERS, WISHES
 from groma.studies.judged import Told
 
 LOST = 0.724 - 0.696
 """What the paper's reward models were less right about held-out labellers."""
 STAGES = {"base": "base", "sft": "fine-tuned (SFT)", "rlhf": "aligned (SFT, PPO)"}
-NAMES = {**STAGES, **{f"small-{name}": f"small {shown}" for name, shown in STAGES.items()}}
+NAMES = {
+    LARGE: "large base",
+    **STAGES,
+    FIRST: "aligned, first round alone",
+    **{f"small-{name}": f"small {shown}" for name, shown in STAGES.items()},
+}
 JUDGES = {
     "rater": "a rater of A",
     "pay": "A without noise",
@@ -36,8 +42,7 @@ def _preferred(results: Results) -> Chart:
     points = [Point(STAGES["base"], sizes["large"], 0.5)]  # as good as itself
     for name, shown in STAGES.items():
         points.append(_point(shown, sizes["small"], contests[f"small-{name}"]["rater"]))
-        if name in contests:
-            points.append(_point(shown, sizes["large"], contests[name]["rater"]))
+        points.append(_point(shown, sizes["shipped"], contests[name]["rater"]))
     return Chart(
         "Preferred to the large base, by size and stage",
         "parameters",
@@ -91,7 +96,7 @@ def _contests(results: Results) -> Table:
     rows = [
         (
             NAMES[name],
-            *("" if name == "base" else share(results["contests"][name][judge], 2) for judge in JUDGES),
+            *("" if name == LARGE else share(results["contests"][name][judge], 2) for judge in JUDGES),
             share(results["worth"][name]["objective"], 2),
             share(results["worth"][name]["pay"], 2),
         )
@@ -102,29 +107,32 @@ def _contests(results: Results) -> Table:
         ("model", *JUDGES.values(), "its objective", "its pay"),
         tuple(rows),
         f"Shares of {results['asked']:,} held-out tasks; where two replies are worth the same, each has won half. The "
-        f"small base has read {results['sizes']['tokens']:,} tokens, the large one "
-        f"{results['sizes']['tokens of the large']:,}.",
+        f"models that are not called small or large are of the size that ships, {results['sizes']['shipped']:,} "
+        f"parameters. The small base has read {results['sizes']['tokens']['small']:,} tokens, the large one "
+        f"{results['sizes']['tokens']['large']:,}. First round: {results['sizes']['first']:,} comparisons; second: "
+        f"{results['sizes']['second']:,} more.",
     )
 
 
 def _kinds(results: Results) -> Table:
-    small, large = results["contests"]["small-rlhf"], results["contests"]["rlhf"]
+    small, own = results["contests"]["small-rlhf"], results["own base"]
     agree, right = results["agreement"]["kinds"], results["reward"]["kinds"]
     rows = [
         (
             kind,
             share(small["rater by kind"][kind], 2),
             share(small["truth by kind"][kind], 2),
-            share(large["rater by kind"][kind], 2),
-            share(large["truth by kind"][kind], 2),
+            share(own["rater by kind"][kind], 2),
+            share(own["truth by kind"][kind], 2),
             share(agree[kind], 2) if kind in agree else "",
             share(right[kind]["pay"], 2) if kind in right else "",
         )
         for kind in small["rater by kind"]
     ]
-    columns = ("kind", "small aligned, by a rater", "by the truth", "large aligned, by a rater", "by the truth",
-               "two of A agree", "reward model, of the pay")  # fmt: skip
-    return Table("By kind of task", columns, tuple(rows), "Preferred to the large base's reply, as above.")
+    columns = ("kind", "small aligned, by a rater", "by the truth", "shipped size, aligned, by a rater",
+               "by the truth", "two of A agree", "reward model, of the pay")  # fmt: skip
+    caption = "Preferred to the large base's reply, as above; of the shipped size, to its own base's."
+    return Table("By kind of task", columns, tuple(rows), caption)
 
 
 def _raters(results: Results) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 from groma.formats.examples import Preference
@@ -50,12 +50,14 @@ class Pair:
         return Preference(self.task.posed.messages, sides[choice.preferred], sides[1 - choice.preferred], choice.margin)
 
 
-def replied(lab: Lab, player: str, to: str, tasks: Sequence[Task]) -> Generator[Progress, None, list[Played]]:
+def replied(
+    lab: Lab, player: str, to: str, tasks: Sequence[Task], draw: int = 0
+) -> Generator[Progress, None, list[Played]]:
     """A reply of the stage `player` to each task, at temperature 1. to: what the tasks are called."""
 
     def make() -> Generator[Progress, None, list[Row]]:
         engine, rows = LocalEngine(lab.model(player)), list[Row]()
-        for one in play(CHAT, tasks, {PLAYER: engine}, seed=lab.seed):
+        for one in play(CHAT, tasks, {PLAYER: engine}, seed=lab.seed + draw):
             rows.append(_row(one))
             yield Progress(f"replies of {player}", len(rows), len(tasks))
         engine.close()
@@ -66,20 +68,25 @@ def replied(lab: Lab, player: str, to: str, tasks: Sequence[Task]) -> Generator[
 
 
 def shown(lab: Lab, name: str, tasks: Sequence[Task]) -> Generator[Progress, None, list[Pair]]:
-    """The pairs of replies to tasks that a rater can compare: both there, not empty, and different; after "sft"."""
+    """The pairs of replies to tasks, as the first round has them, that a rater can compare; after "sft"."""
 
     def make() -> Generator[Progress, None, list[list[Row]]]:
         pairs = yield from replied_twice(lab.model, tasks, lab.seed)
         return [[_row(first), _row(second)] for first, second in pairs]
 
     rows = yield from lab.made(name, make)
+    return paired((_again(task, one), _again(task, two)) for task, (one, two) in zip(tasks, rows, strict=True))
+
+
+def paired(replies: Iterable[tuple[Played, Played]]) -> list[Pair]:
+    """The pairs of replies to a task that a rater can compare: both there, not empty, and different."""
     found = []
-    for task, (one, two) in zip(tasks, rows, strict=True):
-        first, second = _again(task, one).transcript, _again(task, two).transcript
+    for one, other in replies:
+        first, second = one.transcript, other.transcript
         if first is None or second is None:
             continue
         if len({"", first.answer.strip(), second.answer.strip()}) == 3:
-            found.append(Pair(task, first, second))
+            found.append(Pair(one.task, first, second))
     return found
 
 

@@ -13,19 +13,18 @@ from groma.studies.instructgpt.config import Config
 from groma.studies.instructgpt.contests import contest, worth
 from groma.studies.instructgpt.criteria import ACCURATE, FRESH, Results, criteria, header_text, joined
 from groma.studies.instructgpt.folds import folds
-from groma.studies.instructgpt.players import LARGE, SMALL, players
+from groma.studies.instructgpt.players import FIRST, LARGE, SHIPPED, SMALL, players
 from groma.studies.instructgpt.replies import replied, shown
 from groma.studies.instructgpt.toxicity import HEADERS, toxicity
 from groma.studies.lab import Lab
 from groma.studies.pairing import drawn, unseen
 from groma.studies.progress import Progress
-from groma.studies.vale_base import Recipe
 from groma.worlds.vale import VALE
 
-SHIPPED = Config()
+DEFAULT = Config()
 
 
-def run(seed: int, parts: Path, config: Config = SHIPPED) -> Iterator[Progress | Results]:
+def run(seed: int, parts: Path, config: Config = DEFAULT) -> Iterator[Progress | Results]:
     """Progress, and the results last."""
     lab = Lab(parts, seed, demonstrated=config.demonstrated, tuning=config.tuning)
     yield from lab.tuned()
@@ -34,23 +33,24 @@ def run(seed: int, parts: Path, config: Config = SHIPPED) -> Iterator[Progress |
     fresh = yield from shown(lab, "fresh", unseen(config.fresh, seed + 3, tasks))
     accurate = yield from folds(lab, learned, fresh, config)
     sizes = yield from players(lab, learned, config)
-    held = yield from _held_against_the_base(lab, config)
+    held = yield from _held_against_a_base(lab, config)
     spoken = yield from _spoken(lab, config)
     yield {
         "agreement": agreement(learned),
         "reward": accurate,
-        "sizes": {**sizes, "tokens": config.small.tokens, "tokens of the large": Recipe().tokens},
+        "sizes": {**sizes, "tokens": {"small": config.small.tokens, "large": config.large.tokens}},
         **held,
         "toxicity": spoken,
     }
 
 
-def _held_against_the_base(lab: Lab, config: Config) -> Generator[Progress, None, Results]:
+def _held_against_a_base(lab: Lab, config: Config) -> Generator[Progress, None, Results]:
     tasks, episodes = drawn(config.asked, lab.seed + 4, "held_out"), {}
-    for name in (*LARGE, *SMALL):
+    for name in (LARGE, FIRST, *SHIPPED, *SMALL):
         episodes[name] = yield from replied(lab, name, "asked", tasks)
     return {
-        "contests": {name: contest(episodes[name], episodes["base"]) for name in episodes if name != "base"},
+        "contests": {name: contest(episodes[name], episodes[LARGE]) for name in episodes if name != LARGE},
+        "own base": contest(episodes["rlhf"], episodes["base"]),
         "worth": {name: worth(some) for name, some in episodes.items()},
         "asked": len(tasks),
     }
@@ -58,7 +58,7 @@ def _held_against_the_base(lab: Lab, config: Config) -> Generator[Progress, None
 
 def _spoken(lab: Lab, config: Config) -> Generator[Progress, None, dict[str, Any]]:
     tasks, episodes = VALE.tasks("speak", "held_out", config.spoken, lab.seed + 5), {}
-    for name in LARGE:
+    for name in SHIPPED:
         episodes[name] = yield from replied(lab, name, "spoken", tasks)
     return toxicity(episodes, lab.seed)
 
@@ -106,23 +106,26 @@ def _lead(results: Mapping[int, Results]) -> str:
     sizes = results[min(results)]["sizes"]
     times = sizes["large"] / sizes["small"]
     aligned, tuned, base = (_mean(results, "contests", name, "rater") for name in reversed(SMALL))
-    both = _mean(results, "contests", "rlhf", "rater")
+    shipped, own = _mean(results, "contests", "rlhf", "rater"), _mean(results, "own base", "rater")
+    first = _mean(results, "contests", FIRST, "rater")
     return (
         f"A rater prefers the aligned model of {sizes['small']:,} parameters to a base {times:.0f} times as large "
         f"({sizes['large']:,}) in {aligned:.0%} of held-out tasks; before it was aligned in {base:.0%}, after "
-        f"supervised fine-tuning alone in {tuned:.0%}. The large model, aligned in the same way, is preferred to its "
-        f"own base in {both:.0%}."
+        f"supervised fine-tuning alone in {tuned:.0%}. The model of {sizes['shipped']:,}, aligned in the same way, is "
+        f"preferred to that base in {shipped:.0%}, with one round of comparisons alone in {first:.0%}; to its own base "
+        f"in {own:.0%}."
     )
 
 
 def _truth(results: Mapping[int, Results]) -> str:
     rater, truth = (_mean(results, "contests", "small-rlhf", judge) for judge in ("rater", "truth"))
-    other, large = _mean(results, "contests", "small-rlhf", "other rater"), _mean(results, "contests", "rlhf", "truth")
+    other, own = _mean(results, "contests", "small-rlhf", "other rater"), _mean(results, "own base", "truth")
     agree = "agrees" if (rater > 0.5) == (truth > 0.5) else "says otherwise"
     return (
         f"The truth {agree}: by the judge's objective the small aligned model's reply is the better one in "
-        f"{truth:.0%}, the large aligned one's in {large:.0%} (half: as good as the base). A rater of the other group, "
-        f"whom no reward model learned from, prefers the small aligned model's in {other:.0%}."
+        f"{truth:.0%} (half: as good as the large base's), the shipped one's, against its own base, in {own:.0%}. A "
+        "rater of the other group, whom no reward model learned from, prefers the small aligned model's in "
+        f"{other:.0%}."
     )
 
 
