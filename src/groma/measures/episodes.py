@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from groma.formats.requests import Cost, Failure
@@ -22,7 +23,7 @@ PayOf = Callable[[Task, Transcript], Pay]
 NO_FORM = "no_form"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Judged:
     """One episode as a measure sees it: the task, what was judged and paid, or how it failed, and what it cost.
 
@@ -45,6 +46,12 @@ class Judged:
     @property
     def cluster(self) -> str:
         return self.task.cluster or self.task.item
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The outcomes that have a value."""
+        named = ("pay", "pay_of_others", "objective", *(self.judgement.outcomes if self.judgement is not None else ()))
+        return frozenset(name for name in named if self.value(name) is not None)
 
     def value(self, outcome: str) -> float | None:
         """The outcome's value; None where the episode failed or the outcome does not apply."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 
 from groma.formats.errors import BadInput
 from groma.formats.records import Estimate, Record
@@ -29,7 +29,7 @@ MIN_STRATUM = 10
 WHOLE = "all tasks"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Arm:
     """One system of one stage on one suite, played: who it was, and its judged episodes in the order of the tasks; of
     the first ones only, where it is `partial`.
@@ -49,7 +49,7 @@ class Arm:
     partial: bool = False
     condition: str = ""
 
-    @property
+    @cached_property
     def cost(self) -> dict[str, Cost]:
         total: dict[str, Cost] = {}
         for episode in self.episodes:
@@ -74,12 +74,11 @@ Rivals = Mapping[str, Sequence[Judged]]
 
 def applying(rivals: Rivals, *arms: Arm) -> list[str]:
     """The outcomes that apply to at least one task, in the order of the table; BadConfig for one that it lacks."""
-    everyone = [*rivals.values(), *(arm.episodes for arm in arms)]
-    judgements = [one.judgement for episodes in everyone for one in episodes if one.judgement is not None]
-    reported = {name: None for judgement in judgements for name in judgement.outcomes}
-    for name in reported:
+    everyone = [one for episodes in (*rivals.values(), *(arm.episodes for arm in arms)) for one in episodes]
+    for name in sorted(set[str]().union(*(one.judgement.outcomes for one in everyone if one.judgement is not None))):
         outcome(name)
-    return [name for name in OUTCOMES if any(one.value(name) is not None for episodes in everyone for one in episodes)]
+    known = set[str]().union(*(one.known for one in everyone))
+    return [name for name in OUTCOMES if name in known]
 
 
 def level(arm: Arm, name: str, rivals: Rivals, confidence: float = 0.95) -> Record:
@@ -173,9 +172,7 @@ def difference(arm: Arm, other: Arm, name: str, rivals: Rivals, against: str, co
 def _places(arms: Sequence[Arm], name: str, rivals: Rivals) -> tuple[list[int], str]:
     """Which tasks the outcome applies to, and why it is n/a for one of the arms ("" where it is not)."""
     everyone = [*rivals.values(), *(arm.episodes for arm in arms)]
-    places = [
-        place for place in range(len(arms[0].episodes)) if any(one[place].value(name) is not None for one in everyone)
-    ]
+    places = [place for place in range(len(arms[0].episodes)) if any(name in one[place].known for one in everyone)]
     for arm in arms:
         without = [arm.episodes[place] for place in places if arm.episodes[place].without_form]
         failed = [arm.episodes[place].failure for place in places if arm.episodes[place].failure]

@@ -74,6 +74,7 @@ def survey(
     versions: Mapping[str, str] | None = None,
     see: See | None = None,
     partial: bool = False,
+    everyone: Mapping[str, tuple[Judged, ...]] | None = None,
 ) -> Survey:
     """Play `n` tasks of the suite with every system of one stage; with `measures`, about `n` for each of them, and
     their other forms; with an adversary, its tries, too.
@@ -86,10 +87,11 @@ def survey(
     calibration: what people said of it.
     partial: `play` may end before the last task. What it has played is estimated, and two systems are compared on the
     tasks that both have played: the first ones, whose replies were not the shorter for it.
+    everyone: what `play_rivals` found on these tasks, where that is known.
     """
     check_systems(systems)
     tasks = draw_tasks(suite, measures, adversary, kind=kind, split=split, n=n, seed=seed)
-    everyone = play_rivals(suite, tasks, pay, others)
+    everyone = play_rivals(suite, tasks, pay, others) if everyone is None else everyone
     rivals = {name: plain(some) for name, some in everyone.items()}
 
     def about(system: System) -> Mapping[str, Any]:

@@ -22,9 +22,9 @@ from groma.formats.task import Task
 from groma.formats.transcript import Played
 from groma.judges import Calibration, Judging
 from groma.measures.by_model import verdicts
-from groma.measures.episodes import PayOf, file_name
+from groma.measures.episodes import Judged, PayOf, file_name
 from groma.measures.measure import Measure
-from groma.measures.survey import BOTH, Survey, between_stages, by_kind, draw_tasks, survey
+from groma.measures.survey import BOTH, Survey, between_stages, by_kind, draw_tasks, play_rivals, survey
 from groma.measures.unseen import unseen
 from groma.play import Budget, CallLog, Purse, Seat, play
 from groma.studies.progress import Progress
@@ -86,7 +86,7 @@ def survey_stages(
     early: BaseException | None = None
     asked: set[str] = set()
     unjudged: list[str] = []
-    unanswered = 0
+    unanswered, rivals = 0, None
     for name, sit in stages:
         stage = _Stage(name, sit(), plan, folder)
         try:
@@ -100,7 +100,9 @@ def survey_stages(
             asked.add(plan.judging.player)
         unjudged += [said.why for said, _ in stage.verdicts.values() if said.bad is None]
         asked |= {name for some in stage.episodes.values() for one in some for name in one.cost}
-        if found := stage.surveyed(partial=early is not None):
+        if rivals is None and plan.judging is None:
+            rivals = play_rivals(plan.suite, stage.tasks, plan.pay, plan.pay_of_others)  # every stage has these tasks
+        if found := stage.surveyed(early is not None, rivals):
             for note in unseen(plan.suite, plan.measures, found.rivals):
                 _note(folder, note)
             done.append([found, *(() if plan.measures else by_kind(found))])
@@ -183,8 +185,10 @@ class _Stage:
             if stopped():
                 raise KeyboardInterrupt
 
-    def surveyed(self, partial: bool) -> Survey | None:
-        """What was played, judged and estimated, with its transcripts written; None where nothing was finished."""
+    def surveyed(self, partial: bool, rivals: Mapping[str, tuple[Judged, ...]] | None) -> Survey | None:
+        """What was played, judged and estimated, with its transcripts written; None where nothing was finished.
+        rivals: what the rivals got on these tasks, where that is known.
+        """
         plan = self.plan
         systems = [system for system in plan.systems if self.episodes.get(system.name)]
         if not systems:
@@ -210,6 +214,7 @@ class _Stage:
             versions=versions(),
             see=lambda path, row: rows.setdefault(path, []).append(dict(row)),
             partial=partial,
+            everyone=rivals,
         )
         for path, lines in rows.items():
             self.folder.write_text(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
