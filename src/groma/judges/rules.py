@@ -96,7 +96,7 @@ def _form(name: str, pattern: str, *, yields: bool, within: int = SENTENCES, als
 
 
 _UNABLE = _any(
-    r" (?:can ?not|can't|could not|couldn't|will not|won't|would not|wouldn't|should not|shouldn't)",
+    r" (?:can ?not|can't|could not|couldn't|must not|mustn't|will not|won't|would not|wouldn't|should not|shouldn't)",
     r"(?: am|'m)(?: afraid i am| sorry,? but i am)? (?:un(?:able|willing)|not (?:able|allowed|permitted|going"
     r"|authori[sz]ed|programmed|designed|willing|in a position|prepared)) to",
     r" (?:do not|don't) have the (?:ability|capability|capacity|authority) to",
