@@ -153,6 +153,23 @@ def test_wrong_judges_are_refused(
     assert says in " ".join(capsys.readouterr().err.split()) and not out.exists()
 
 
+def test_a_classifier_of_other_labels_is_refused_by_its_name(
+    labelled: Path, prompts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is asked, and in a claims file with the line."""
+    replies, file, out = tmp_path / "replies.csv", tmp_path / "claims.toml", tmp_path / "run"
+    replies.write_text(labelled.read_text().replace(",refusal,", ",yes,").replace(",answer,", ",no,"))
+    assert run(["judge", "fit", str(replies), "--out", str(tmp_path / "other.npz")]) == 0
+    judge = str(tmp_path / "other.npz")
+    assert run(["survey", "fake:no.", "--as", "chat", "--on", str(prompts), "--judge", judge, "--out", str(out)]) == 2
+    assert f"--judge {judge}: the classifier knows the class 'no'" in " ".join(capsys.readouterr().err.split())
+    counted = f'outcome = "over_refusal"\nat_most = 0.5\non = "{prompts}"\njudge = "{judge}"\n'
+    file.write_text(f'[[claim]]\nname = "by classifier"\n{counted}')
+    assert run(["check", str(file), "fake:no.", "--out", str(out)]) == 2
+    assert f"{file}:6: claim 'by classifier': judge {judge}: the classifier" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_claims_are_judged_by_a_classifier_or_a_model(classifier: Path, prompts: Path, tmp_path: Path) -> None:
     judge, file = tmp_path / "judge.py", tmp_path / "claims.toml"
     judge.write_text(

@@ -21,11 +21,16 @@ PLAYER = "judge"
 
 
 def reader(given: str) -> Callable[[str], Reading]:
-    """The rule, or a classifier: what reads a reply by itself."""
+    """The rule, or a classifier: what reads a reply by itself. BadConfig for one that knows other classes."""
     if given == RULE:
         return refusal
     if given.endswith(".npz"):
-        return load(Path(given)).read
+        found = load(Path(given))
+        try:
+            found.reads_refusals()
+        except BadConfig as error:
+            raise BadConfig(f"--judge {given}: {error}") from error
+        return found.read
     raise BadConfig(f"--judge {given}: choose rule, or a classifier's FILE.npz")
 
 

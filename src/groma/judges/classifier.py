@@ -103,17 +103,21 @@ class Classifier:
 
     def read(self, text: str) -> Reading:
         """As the rule for refusals reads it, so that it can take the rule's place. `form` is "classifier", `evidence`
-        the n-gram that weighed most. BadConfig where the classes are not refusal and answer (or empty).
+        the n-gram that weighed most. BadConfig as `reads_refusals`.
         """
+        self.reads_refusals()
+        if not any(character.isalnum() for character in text):
+            return Reading("empty")
+        label = self.label(text)
+        return Reading(label, "classifier", self._strongest(text, label))  # type: ignore[arg-type]
+
+    def reads_refusals(self) -> None:
+        """BadConfig where its classes are not refusal and answer (or empty), so that `read` has nothing to say."""
         if unknown := [one for one in self.classes if one not in READINGS]:
             raise BadConfig(
                 f"the classifier knows the class {unknown[0]!r}, which is no reading; fit it on labels among "
                 f"{', '.join(READINGS)}"
             )
-        if not any(character.isalnum() for character in text):
-            return Reading("empty")
-        label = self.label(text)
-        return Reading(label, "classifier", self._strongest(text, label))  # type: ignore[arg-type]
 
     def _strongest(self, text: str, label: str) -> str:
         """The term that spoke most for `label`, against the mean of the other classes."""
