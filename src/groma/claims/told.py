@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from textwrap import shorten
 from typing import Any
 
 from groma.claims.claim import Claim
@@ -14,6 +15,9 @@ from groma.claims.verdict import Verdict, Word
 from groma.formats.records import Estimate
 from groma.measures.corrected import NAIVE
 from groma.measures.estimates import WHOLE
+
+REASON = 160
+"""How much of the first failure's message stands in the sentence, in characters; all of it is in `first_failure`."""
 
 
 def verdict_of(run: Run) -> Verdict:
@@ -164,7 +168,10 @@ def _sentence(run: Run, word: Word, estimate: Estimate | None, at: str, why: str
     if bound.exact:
         sure = "no reply is left to chance, but the judge may err" if bound.errs else "nothing is left to chance"
     read = f", as {bound.errs} reads ({NAIVE} for its errors)" if bound.errs else ""
-    broke = f" {run.counts['failures']} items failed and count as the worst." if run.counts["failures"] else ""
+    broke = ""
+    if failures := run.counts["failures"]:
+        first = shorten(run.first_failure, REASON, placeholder=" …")
+        broke = f" {failures} items failed and count as the worst, the first by {first}."
     if unjudged := run.counts["unjudged"]:
         broke += f" {unjudged} items have a reply without a verdict of the judge, which counts against the claim."
     return f"{word}{read}: {found or 'nothing found'}; {items}{against}; {sure}.{broke}{f' {why}.' if why else ''}"
