@@ -185,6 +185,9 @@ def test_a_system_is_no_worse_than_another_by_more_than_the_margin() -> None:
     (broken,) = verdicts(bound(0.1, rival=lambda told: -1.0, margin=0.2, against="rival"))
     assert broken.verdict == "holds" or broken.estimate is not None  # a rival that breaks counts at its best
     assert broken.estimate is not None and broken.estimate.value == pytest.approx(-0.1, abs=0.15)
+    assert (broken.failures, broken.rival_failures) == (0, broken.items)
+    told = f"{broken.items} items of what it is held against failed and count as its best, the first by RuntimeError"
+    assert told in broken.sentence and same.rival_failures == 0
 
 
 def test_the_gap_between_two_forms_is_claimed_by_pairs() -> None:

@@ -36,7 +36,7 @@ class Run:
         self.decision: Decision = "undecided"
         self.counts: Counter[str] = Counter()
         self.beside = Beside(bound)
-        self.first_failure = ""
+        self.first_failure = self.first_rival_failure = ""
         self.witnesses: dict[str, Witness] = {}
         self.rows: list[Mapping[str, Any]] = []
         self.exact: Mapping[str, tuple[int, float]] = {}
@@ -88,7 +88,9 @@ class Run:
         self.counts["tried"] += 1
         self.counts["failures"] += bool(result.failure)
         self.counts["unjudged"] += result.unjudged
+        self.counts["rival_failures"] += bool(result.rival_failure)
         self.first_failure = self.first_failure or result.failure
+        self.first_rival_failure = self.first_rival_failure or result.rival_failure
         if result.number is None:
             self.counts["without_form" if result.without_form else "not_applicable"] += 1
             return False

@@ -46,6 +46,7 @@ def verdict_of(run: Run) -> Verdict:
         items=run.counts["read"],
         episodes=run.counts["episodes"],
         failures=run.counts["failures"],
+        rival_failures=run.counts["rival_failures"],
         unjudged=run.counts["unjudged"],
         judge=bound.errs or f"the exact judge of {bound.population.suite.name}",
         naive=bool(bound.errs),
@@ -80,10 +81,15 @@ def statement(bound: Bound) -> str:
         what += f" ({', against '.join(sides)})"
     if claim.margin is not None and bound.rival is not None:
         rival = f"{bound.rival.model} as {bound.rival.system.name}"
-        return f"{what} of {_who(bound)} is worse than that of {rival} by less than {claim.margin:g}"
+        by = "at most" if bound.exact else "less than"
+        return f"{what} of {_who(bound)} is worse than that of {rival} by {by} {claim.margin:g}"
     sign, threshold = ("<", claim.at_most) if claim.at_most is not None else (">", claim.at_least)
     sign = {"<": "≤", ">": "≥"}[sign] if bound.exact else sign
     return f"{what} of {_who(bound)} {sign} {threshold:g}"
+
+
+def _shown(failure: str) -> str:
+    return shorten(failure, REASON, placeholder=" …")
 
 
 def _who(bound: Bound) -> str:
@@ -170,8 +176,10 @@ def _sentence(run: Run, word: Word, estimate: Estimate | None, at: str, why: str
     read = f", as {bound.errs} reads ({NAIVE} for its errors)" if bound.errs else ""
     broke = ""
     if failures := run.counts["failures"]:
-        first = shorten(run.first_failure, REASON, placeholder=" …")
-        broke = f" {failures} items failed and count as the worst, the first by {first}."
+        broke = f" {failures} items failed and count as the worst, the first by {_shown(run.first_failure)}."
+    if failures := run.counts["rival_failures"]:
+        first = _shown(run.first_rival_failure)
+        broke += f" {failures} items of what it is held against failed and count as its best, the first by {first}."
     if unjudged := run.counts["unjudged"]:
         broke += f" {unjudged} items have a reply without a verdict of the judge, which counts against the claim."
     return f"{word}{read}: {found or 'nothing found'}; {items}{against}; {sure}.{broke}{f' {why}.' if why else ''}"

@@ -83,6 +83,7 @@ class Result:
     witness: Episode
     other: float | None = None
     failure: str = ""
+    rival_failure: str = ""
     unjudged: bool = False
     without_form: bool = False
     rows: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
@@ -142,8 +143,7 @@ def _result(bound: Bound, forms: Forms, ours: list[Episode], theirs: list[Episod
     everyone = (*ours, *(theirs or ()))
     rows = tuple(row_of(one) for one in everyone)
     unjudged = any(_unjudged(one) for one in everyone)
-    failed = next((one.judged.failure for one in ours if one.judged.failure and not one.judged.without_form), None)
-    failure = f"{failed.kind}: {failed.message}" if failed else ""
+    failure, rival_failure = _failure(ours), _failure(theirs or ())
     if any(one.judged.without_form for one in everyone):
         return Result(forms, None, ours[0], failure=failure, without_form=True, rows=rows)
     derived = bound.population.derived
@@ -160,7 +160,13 @@ def _result(bound: Bound, forms: Forms, ours: list[Episode], theirs: list[Episod
     if value is None or (other is None and (theirs is not None or len(forms) == 2)):
         return Result(forms, None, witness, failure=failure, rows=rows)
     number = value if other is None else bound.scale.difference(value, other)
-    return Result(forms, number, witness, other, failure, unjudged, rows=rows, ours=tuple(ours))
+    return Result(forms, number, witness, other, failure, rival_failure, unjudged, rows=rows, ours=tuple(ours))
+
+
+def _failure(some: Sequence[Episode]) -> str:
+    """By what the first of them that broke did; "" where none did."""
+    failed = next((one.judged.failure for one in some if one.judged.failure and not one.judged.without_form), None)
+    return f"{failed.kind}: {failed.message}" if failed else ""
 
 
 def _unjudged(one: Episode) -> bool:

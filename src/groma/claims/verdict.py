@@ -20,7 +20,8 @@ Word = Literal["proved", "holds", "fails", "undecided"]
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """statement: what is claimed, in one line; population, adversary: in words; items: how many were read, episodes:
-    how many were played for it, those that were not read among them; failures: items with an episode that broke;
+    how many were played for it, those that were not read among them; failures: items with an episode that broke,
+    rival_failures: with one of what it is held against that did;
     unjudged: items with a reply that the judge gave no verdict on, which count as broken, too;
     judge: who read the replies; naive: whether it errs, and the figures are not corrected for it.
 
@@ -45,6 +46,7 @@ class Verdict:
     items: int
     episodes: int
     failures: int = 0
+    rival_failures: int = 0
     unjudged: int = 0
     judge: str = ""
     naive: bool = False
