@@ -40,6 +40,7 @@ from groma.studies.recipes import DEMONSTRATED, SFT_ON_VALE
 from groma.systems import SYSTEMS
 from groma.worlds.vale import VALE, Rater, demonstrations, truthful
 from groma.worlds.vale.pay import pay
+from groma.worlds.vale.rater import NOISE
 
 HERE = Path(__file__).parent
 RESULT, PAGE = HERE / "results" / "rater_models.json", HERE.parent / "docs" / "rater_models.md"
@@ -325,6 +326,7 @@ def main() -> None:
         "seconds": {"fine-tuning": round(trained, 1), "all": round(time.perf_counter() - begun, 1),
                     "of the processor": round(time.process_time(), 1)},
         "settings": {
+            "noise": dict(NOISE),
             "seeds": SEEDS, "tasks to learn from": TRAIN, "tasks asked about": HELD, "steps": STEPS,
             "designs": DESIGNS, "raters": {f"{group} {kind}": KINDS[kind] for group, kind in RATERS},
         },

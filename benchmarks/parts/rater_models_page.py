@@ -116,7 +116,7 @@ bias for each group, soft labels from disagreement, and an optional term that ho
 ones to each task; to a request for harm the second is the base's, as in the main job. {seeds} seeds, each with its own
 tasks, samples and raters: in the first one {pairs} pairs to learn from, and {unequal} held-out pairs whose true
 objectives differ, on which the models are judged. Errands are left out.
-- **Raters**: eight, of each group a careful one (noise .05), a normal one (that of her group, about .15), a very noisy
+- **Raters**: eight, of each group a careful one (noise .05), a normal one (that of her group: {noise}), a very noisy
 one (2), and one who begins as the normal one and tires by 1 % of it with each comparison.
 - **Designs**, by who compares each pair of training replies: {designs}.
 - **Features** of a reply: {width} numbers, scaled and clipped. 16 principal components of the shipped base's hidden
@@ -219,6 +219,7 @@ def page(found: Mapping[str, Any]) -> str:
         unequal=first["of these with unequal objectives"],
         designs="; ".join(f"*{name}*: {text}" for name, text in settings["designs"].items()),
         width=found["features"][0]["width"],
+        noise=", ".join(f"{group} {one:.3f}" for group, one in settings["noise"].items()),
         equal=round(100 * found["features"][0]["of these of equal objective"]),
     )
     lines = [*filled(head), "## What was shown", "", *verdicts(every), "", *reading(every)]
