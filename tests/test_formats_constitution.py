@@ -96,6 +96,10 @@ name = "second"
         ("comparison = 'A or B?'\n[[principles]]\nname = 'first'\ncomparison = 'A or B?'", 11, "have the name 'first'"),
         ("comparison = 'A or B?'\n[[examples]]\nprinciple = 'second'", 10, "example 1"),
         ("comparison = 'A or B?'\n[[examples]]\n[[examples]]\nmore = 1", 10, "example 1"),
+        ("comparison = 'A or B?'\n[[ principles ]]  # the third\nnme = 'third'", 11, "unknown key 'nme'"),
+        ("comparison = '''\n[A] or\n[[principles]]\nB?'''\nmore = 1", 13, "unknown key 'more'"),
+        ("comparison = 'A or B?'\n[[principle]]\nname = 'third'", 10, "unknown key 'principle'"),
+        ("comparison = 'A or B?'\n[more]\nname = 'third'", 10, "unknown key 'more'"),
     ],
 )
 def test_the_line_is_told(tmp_path: Path, line: str, number: int, said: str) -> None:
@@ -111,6 +115,13 @@ def test_the_line_of_a_wrong_key_of_the_whole_is_told(tmp_path: Path, line: str)
     with pytest.raises(BadInput) as caught:
         read_constitution(tmp_path / "c.toml")
     assert caught.value.where == f"{tmp_path / 'c.toml'}:3"
+
+
+def test_the_line_of_principles_in_braces_is_that_of_their_list(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('name = "c"\nprinciples = [{name = "first", more = 1}]\n')
+    with pytest.raises(BadInput, match="unknown key 'more'") as caught:
+        read_constitution(tmp_path / "c.toml")
+    assert caught.value.where == f"{tmp_path / 'c.toml'}:2"
 
 
 EXAMPLE = {"principle": "harm", "prompt": "p", "answer": "a", "critique": "c", "revision": "r"}
@@ -156,6 +167,19 @@ def test_a_critique_is_read_by_how_it_begins(begins: Any, critique: str, against
 def test_beginnings_are_words_in_small_letters(begins: Any) -> None:
     with pytest.raises(BadInput, match=r"passes|fails"):
         Constitution.from_dict({**WHOLE.to_dict(), **begins})
+
+
+@pytest.mark.parametrize("begins", [{"fails": ["yes", "no"]}, {"passes": ["yes"], "fails": ["yes, but"]}])
+def test_what_passes_does_not_fail(begins: Any) -> None:
+    with pytest.raises(BadInput, match="passes, so that it never fails"):
+        Constitution.from_dict({**WHOLE.to_dict(), **begins})
+
+
+def test_weights_can_be_summed() -> None:
+    plain = WHOLE.to_dict()
+    one = {**plain["principles"][0], "weight": 1e308}
+    with pytest.raises(BadInput, match="weights are more together than can be counted"):
+        Constitution.from_dict({**plain, "principles": [one, {**one, "name": "another"}]})
 
 
 def test_the_one_that_ships_has_all_three_requests_everywhere() -> None:

@@ -28,6 +28,9 @@ NAMES = ("default",)
 ACCEPTED = f"a .toml or .json file with name and principles, or one that ships: {', '.join(NAMES)}"
 OPTIONS = ("A", "B")
 """What the two replies are called in a comparison."""
+HEAD = re.compile(r"\s*\[+\s*([^\s\]]+)")
+MANY_LINES = re.compile(r"(\"{3}|'{3}).*?\1", re.DOTALL)
+"""In TOML the head of a table, and text of several lines, of which none is a head or a key."""
 
 
 class WrongPart(BadInput):
@@ -121,6 +124,11 @@ class Constitution:
         for key in ("passes", "fails"):
             if not all(isinstance(one, str) and one.strip() == one.lower() != "" for one in getattr(self, key)):
                 raise WrongPart(f"{key} is {list(getattr(self, key))!r:.60}", "words in small letters", key=key)
+        if never := next((one for one in self.fails if _begins(one, self.passes)), None):
+            what = f"a critique that begins with {never!r} passes, so that it never fails"
+            raise WrongPart(what, "other words in passes than in fails", key="fails")
+        if not math.isfinite(sum(one.weight for one in self.principles)):
+            raise BadInput("the weights are more together than can be counted", expected="smaller weights")
         known = [one.name for one in self.principles if one.critique]
         for place, example in enumerate(self.examples, 1):
             if example.principle not in known:
@@ -211,18 +219,25 @@ def read_constitution(path: str | Path) -> Constitution:
 
 
 def _line(text: str, error: WrongPart) -> int | None:
-    """The line, from 1, of the key in its table, or of the table's head. None: it is written in another way."""
-    lines = text.splitlines()
-    heads = {place: line.strip(" []") for place, line in enumerate(lines) if re.match(r"\s*\[", line)}
-    ends = [*heads, len(lines)]
-    own = [0, *(place for place, name in heads.items() if name == error.table)] if error.table else [0]
-    if error.number >= len(own):
-        return None
-    begin = own[error.number]
-    end = next((place for place in ends if place > begin), len(lines)) if error.table else ends[0]
-    key = re.compile(rf"""\s*["']?{re.escape(error.key)}["']?\s*=""")
-    found = (place + 1 for place in range(begin, end) if error.key and key.match(lines[place]))
-    return next(found, begin + 1 if error.table else None)
+    """The line, from 1, of the key in its table, or of the table's head; of what is written in braces, the line of the
+    list. None: it is not there.
+    """
+    lines = MANY_LINES.sub(lambda found: "\n" * found[0].count("\n"), text).splitlines()
+    heads = {place: head[1] for place, line in enumerate(lines) if (head := HEAD.match(line))}
+    tables = [place for place, name in heads.items() if name == error.table]
+    if error.table and error.number <= len(tables):
+        begin = tables[error.number - 1]
+        end = next(place for place in (*heads, len(lines)) if place > begin)
+        return next((place for place in range(begin, end) if _is(error.key, lines[place])), begin) + 1
+    wrong, tops = error.table or error.key, min(heads, default=len(lines))
+    found = (
+        place for place, line in enumerate(lines) if (place < tops and _is(wrong, line)) or heads.get(place) == wrong
+    )
+    return next((place + 1 for place in found), None)
+
+
+def _is(key: str, line: str) -> bool:
+    return bool(key) and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line) is not None
 
 
 def _known(plain: object, names: tuple[str, ...], whole: str) -> Mapping[str, Any]:
