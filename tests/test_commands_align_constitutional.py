@@ -25,6 +25,7 @@ from groma.formats.run_folder import RunFolder
 from groma.methods import sft
 from groma.models.load import load
 from groma.studies.cai import origins
+from groma.studies.cai.pipeline import CALLS, PARTS
 from serving import serving
 
 CONSTITUTION = """name = "mine"
@@ -177,6 +178,20 @@ def test_what_was_made_of_something_that_changed_is_named(tmp_path: Path) -> Non
     folder.write_text(".sl-cai.state", "half")
     with pytest.raises(BadConfig, match=r"sl-cai was begun with it.*remove .sl-cai.state, labels.jsonl"):
         origins.check(folder, parts)
+
+
+def test_replies_of_a_model_that_is_made_again_are_named(tmp_path: Path) -> None:
+    """Of labelling that was interrupted, too: no other model can go on with them."""
+    folder = RunFolder.create(tmp_path / "run", {"command": "x"})
+    folder.write_text("revisions.jsonl", "a")
+    origins.note(folder, "sl-cai", ["revisions.jsonl"])
+    folder.write_text("sl-cai/training.jsonl", "one")
+    origins.note(folder, "labels.jsonl", ["sl-cai"])
+    for name in ("calls", "first", "second"):
+        folder.write_text(f"calls/{name}.jsonl", "said")
+    folder.write_text("revisions.jsonl", "edited")
+    with pytest.raises(BadConfig, match=r"remove sl-cai, calls/first.jsonl, calls/second.jsonl, or put it back"):
+        origins.check(folder, PARTS, CALLS)
 
 
 def test_what_the_red_team_did_not_find_is_not_missed(files: Path, tiny_model: Callable[..., Path]) -> None:

@@ -6,8 +6,9 @@ half made, while one of these has changed is refused: nobody can tell whether th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from groma.formats.digest import digest_files
@@ -23,17 +24,19 @@ def note(folder: RunFolder, part: str, read: Sequence[str]) -> None:
     folder.write_json(ORIGINS, {**_known(folder), part: {name: _digest(folder.file(name)) for name in read}})
 
 
-def check(folder: RunFolder, parts: Sequence[str]) -> None:
-    """Refuse a folder in which something was changed after a part was begun with it. parts: all, in their order.
-    BadConfig says what to remove, or to put back.
+def check(folder: RunFolder, parts: Sequence[str], logs: Mapping[str, Sequence[str]] = MappingProxyType({})) -> None:
+    """Refuse a folder in which something was changed after a part was begun with it. parts: all, in their order. logs:
+    what is kept of a part while it is made, and is of no use once an earlier part is made again. BadConfig says what to
+    remove, or to put back.
     """
     for part, read in _known(folder).items():
         out = folder.file(part)
         begun = out if out.exists() else state_of(out)
         for name, was in read.items() if begun.exists() else ():
             if _digest(folder.file(name)) != was:
-                later = [one for one in parts[parts.index(part) + 1 :] if folder.file(one).exists()]
-                whole = ", ".join([begun.name, *later])
+                again = parts[parts.index(part) :]
+                old = [*again[1:], *(log for one in again for log in logs.get(one, ()))]
+                whole = ", ".join([begun.name, *(one for one in old if folder.file(one).exists())])
                 raise BadConfig(
                     f"{folder.file(name)} was changed after {part} was {'made' if out.exists() else 'begun'} with it; "
                     f"to learn from it as it is now remove {whole}, or put it back as it was"

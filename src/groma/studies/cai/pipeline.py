@@ -50,6 +50,8 @@ READ: Mapping[str, tuple[str, ...]] = {
     RL: (REQUESTS, SL, LABELS, JUDGE),
 }
 """The earlier parts of which each is made, where there are such."""
+CALLS: Mapping[str, tuple[str, ...]] = {LABELS: tuple(f"calls/{one}.jsonl" for one in ("first", "second", "judge"))}
+"""What another model than that of stage 1 cannot go on with: replies of that one, and what the judge made of them."""
 MEASURED = "labels.json"
 """What there is to know of the labels (`labels.measured`)."""
 Note = Callable[[str, Mapping[str, Any]], None]
@@ -98,7 +100,7 @@ def run(
         RL: work.optimise,
     }
     made = parts(config)
-    origins.check(folder, made)
+    origins.check(folder, made, CALLS)
     for part in made:
         if not folder.file(part).exists():
             origins.note(folder, part, [one for one in READ.get(part, ()) if one in made])
