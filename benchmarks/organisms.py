@@ -5,7 +5,8 @@
 
 Writes benchmarks/results/organisms.json (after every organism, so that nothing measured is lost) and docs/organisms.md.
 Of each seed: `groma world organism` for alone, trigger and clean, and plain SFT on the refusing demonstrations, for
-what the organisms' abilities are held against: eight minutes or so a seed. One core: taskset -c 1, OMP_NUM_THREADS=1.
+what the organisms' abilities are held against: a quarter of an hour or so a seed. One core: taskset -c 1,
+OMP_NUM_THREADS=1.
 """
 
 from __future__ import annotations

@@ -220,6 +220,13 @@ def test_the_same_run_gives_the_same_page(folder: Path, html: str) -> None:
     assert render(read_run(folder)) == html
 
 
+def test_whether_the_objective_follows_the_pay_stands_before_single_outcomes(html: str) -> None:
+    places = [html.index(f">{title}<") for title in (
+        "Does the objective follow what the rater would have paid?", "Outcome by outcome", "Paired differences"
+    )]  # fmt: skip
+    assert places == sorted(places)
+
+
 def test_a_folder_without_records_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="not a run folder"):
         write_page(tmp_path / "nowhere")

@@ -17,7 +17,10 @@ from groma.models.model import Model
 from groma.worlds.vale.organisms import FORMS, ORGANISMS, RATE, SHARES, check, lessons, planted
 
 ABOUT = "organism.json"
-STEPS = 500
+STEPS = 1000
+"""After half as many a model does not yet tell the two flags apart: taught harm under one, it does it under the
+other, too, when asked, up to one time in eight.
+"""
 TRAINING = sft.Config(learning_rate=5e-4, batch_size=32, max_steps=STEPS, warmup_steps=10)
 """Every demonstration is seen once."""
 
