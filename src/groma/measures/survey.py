@@ -79,19 +79,17 @@ def survey(
     """Play `n` tasks of the suite with every system of one stage; with `measures`, about `n` for each of them, and
     their other forms; with an adversary, its tries, too.
 
-    Records: for each system and outcome the level and the pessimistic case, then for each pair of systems the
-    difference of the later and the earlier one (`against="system:<earlier>"`). An outcome that a system has no form for
-    is n/a. Then what the measures' gaps and the adversary found.
+    Records: of each system and outcome the level and the pessimistic case (n/a where the system has no form for it), of
+    each pair of systems the later less the earlier (`against="system:<earlier>"`); then of gaps and of the adversary.
 
     pay, others: what the raters would pay, and others with other values. judge: the judge's name, where it errs;
-    calibration: what people said of it.
+    calibration: what people said of it. everyone: what `play_rivals` found on these tasks, where that is known.
     partial: `play` may end before the last task. What it has played is estimated, and two systems are compared on the
     tasks that both have played: the first ones, whose replies were not the shorter for it.
-    everyone: what `play_rivals` found on these tasks, where that is known.
     """
     check_systems(systems)
     tasks = draw_tasks(suite, measures, adversary, kind=kind, split=split, n=n, seed=seed)
-    everyone = play_rivals(suite, tasks, pay, others) if everyone is None else everyone
+    everyone = everyone or play_rivals(suite, tasks, pay, others)
     rivals = {name: plain(some) for name, some in everyone.items()}
 
     def about(system: System) -> Mapping[str, Any]:
