@@ -136,7 +136,9 @@ def _across(chart: Chart) -> alt.X:
     """The axis, of numbers or of names."""
     if not chart.ticks:
         scale = alt.Scale(type="log" if chart.log_x else "linear", zero=False)
-        return alt.X("x:Q", title=visible(chart.x), scale=scale, axis=alt.Axis(tickCount=6))
+        large = chart.log_x and min(one.x for one in chart.points) >= 1  # 100k, 1M; but no 100m for a tenth
+        axis = alt.Axis(tickCount=6, format="~s") if large else alt.Axis(tickCount=6)
+        return alt.X("x:Q", title=visible(chart.x), scale=scale, axis=axis)
     names = json.dumps([visible(name) for name in chart.ticks])
     places = list(range(len(chart.ticks)))
     axis = alt.Axis(values=places, labelExpr=f"{names}[datum.value]", grid=False)

@@ -47,7 +47,7 @@ def _preferred(results: Results) -> Chart:
         "Preferred to the large base, by size and stage",
         "parameters",
         "share of held-out tasks",
-        tuple(points),
+        tuple(sorted(points, key=lambda one: one.x)),
         tuple(STAGES.values()),
         log_x=True,
         caption=f"A point: how often a rater of group A, with her noise, prefers a model's reply to that of the large "
