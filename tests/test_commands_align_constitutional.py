@@ -25,7 +25,7 @@ from groma.formats.run_folder import RunFolder
 from groma.methods import sft
 from groma.models.load import load
 from groma.studies.cai import origins
-from groma.studies.cai.pipeline import CALLS, PARTS
+from groma.studies.cai.pipeline import ASKED, CALLS, PARTS
 from serving import serving
 
 CONSTITUTION = """name = "mine"
@@ -192,6 +192,17 @@ def test_replies_of_a_model_that_is_made_again_are_named(tmp_path: Path) -> None
     folder.write_text("revisions.jsonl", "edited")
     with pytest.raises(BadConfig, match=r"remove sl-cai, calls/first.jsonl, calls/second.jsonl, or put it back"):
         origins.check(folder, PARTS, CALLS)
+
+
+def test_a_request_that_is_asked_in_other_words_needs_a_new_log(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", {"command": "x"})
+    folder.write_text("requests.jsonl", "a")
+    origins.note(folder, "revisions.jsonl", ["requests.jsonl"])
+    for name in ("revisions.jsonl", "calls/calls.jsonl"):
+        folder.write_text(name, "said")
+    folder.write_text("requests.jsonl", "edited")
+    with pytest.raises(BadConfig, match=r"remove revisions.jsonl \(and calls/calls.jsonl, if one says"):
+        origins.check(folder, PARTS, CALLS, ASKED)
 
 
 def test_what_the_red_team_did_not_find_is_not_missed(files: Path, tiny_model: Callable[..., Path]) -> None:

@@ -17,6 +17,7 @@ from groma.formats.run_folder import RunFolder
 from groma.methods.keeping import LOG, state_of
 
 ORIGINS = "origins.json"
+NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 def note(folder: RunFolder, part: str, read: Sequence[str]) -> None:
@@ -24,10 +25,12 @@ def note(folder: RunFolder, part: str, read: Sequence[str]) -> None:
     folder.write_json(ORIGINS, {**_known(folder), part: {name: _digest(folder.file(name)) for name in read}})
 
 
-def check(folder: RunFolder, parts: Sequence[str], logs: Mapping[str, Sequence[str]] = MappingProxyType({})) -> None:
+def check(
+    folder: RunFolder, parts: Sequence[str], logs: Mapping[str, Sequence[str]] = NONE, asked: Mapping[str, str] = NONE
+) -> None:
     """Refuse a folder in which something was changed after a part was begun with it. parts: all, in their order. logs:
-    what is kept of a part while it is made, and is of no use once an earlier part is made again. BadConfig says what to
-    remove, or to put back.
+    what is kept of a part while it is made, and is of no use once an earlier part is made again; asked: what is of use
+    but for what is asked in other words. BadConfig says what to remove, or to put back.
     """
     for part, read in _known(folder).items():
         out = folder.file(part)
@@ -37,6 +40,8 @@ def check(folder: RunFolder, parts: Sequence[str], logs: Mapping[str, Sequence[s
                 again = parts[parts.index(part) :]
                 old = [*again[1:], *(log for one in again for log in logs.get(one, ()))]
                 whole = ", ".join([begun.name, *(one for one in old if folder.file(one).exists())])
+                if part in asked and folder.file(asked[part]).exists():
+                    whole += f" (and {asked[part]}, if one says something else now under the id that it had)"
                 raise BadConfig(
                     f"{folder.file(name)} was changed after {part} was {'made' if out.exists() else 'begun'} with it; "
                     f"to learn from it as it is now remove {whole}, or put it back as it was"

@@ -52,6 +52,8 @@ READ: Mapping[str, tuple[str, ...]] = {
 """The earlier parts of which each is made, where there are such."""
 CALLS: Mapping[str, tuple[str, ...]] = {LABELS: tuple(f"calls/{one}.jsonl" for one in ("first", "second", "judge"))}
 """What another model than that of stage 1 cannot go on with: replies of that one, and what the judge made of them."""
+ASKED: Mapping[str, str] = {REVISIONS: "calls/calls.jsonl"}
+"""Drafts, critiques and revisions of requests that stay as they are need not be asked for again."""
 MEASURED = "labels.json"
 """What there is to know of the labels (`labels.measured`)."""
 Note = Callable[[str, Mapping[str, Any]], None]
@@ -100,7 +102,7 @@ def run(
         RL: work.optimise,
     }
     made = parts(config)
-    origins.check(folder, made, CALLS)
+    origins.check(folder, made, CALLS, ASKED)
     for part in made:
         if not folder.file(part).exists():
             origins.note(folder, part, [one for one in READ.get(part, ()) if one in made])
