@@ -7,7 +7,8 @@ TRL 1.12 is the last release that has PPO. It is read from FOLDER, where
 the sides against it are left out, and that is said. The model and the prompts are those of parts/speed_data.py;
 every side runs in a process of its own, one after the other, on one thread, all of them `--repeats` times over; a
 ratio is the median of those of one round. Reward models learn from four times as many batches, as many as DPO in
-training.py: rows of like length come together out of a window of batches, which must be there to be drawn from.
+training.py: rows of like length come together out of a window of batches, which must be there to be drawn from. GRPO
+takes three times as many, of which what is done once (a group is tried in one row and in rows apart) is a small part.
 Writes benchmarks/results/reinforcement.json.
 """
 
@@ -21,7 +22,7 @@ from parts.rounds import HERE, Against, Measured, measure, parser, run
 RESULT = HERE / "results" / "reinforcement.json"
 OLD = "ppo, TRL"
 """The side that runs beside TRL 1.12."""
-LONGER = {"reward": 4, "reward, TRL": 4}
+LONGER = {"reward": 4, "reward, TRL": 4, "grpo": 3, "grpo, TRL": 3}
 """How many times as many batches these sides learn from."""
 
 TARGETS = (
