@@ -26,6 +26,7 @@ from groma.models.load import Model, load
 from groma.models.reward import RewardModel, load_reward
 from groma.models.scalar import last_scalars, with_head
 from groma.models.shared import lay
+from groma.models.template import completion_spans, encode
 
 
 def preference(prompt: str, chosen: str, rejected: str, **more: Any) -> Preference:
@@ -213,6 +214,29 @@ class TestNormalising:
         again = reward.rewards_of(made, model, prompts, max_tokens=8, seed=1)
         assert np.mean(again) == pytest.approx(0, abs=1e-5) and np.std(again) == pytest.approx(1, abs=1e-5)
         np.testing.assert_allclose(again, (np.array(drawn) - np.mean(drawn)) / np.std(drawn), atol=1e-4)
+
+    @pytest.mark.parametrize("ended", [True, False])
+    def test_a_policy_that_says_nothing_to_a_plain_prompt_is_read_too(self, model: Model, ended: bool) -> None:
+        made = reward.begin(model)
+        prompt = encode(model, "what is it")
+        end = [model.end_id] if ended else []
+        assert made.row_of_text("what is it", "", ended) == [*prompt, *end]
+        assert math.isfinite(made.rewards([[*prompt, *end]])[0])
+
+    def test_a_reply_that_melts_into_the_opening_of_its_turn_is_read_as_other_software_reads_it(
+        self, model: Model
+    ) -> None:
+        made = reward.begin(model)
+        end = made.tokenizer.convert_ids_to_tokens(made.model.end_id)
+        made.tokenizer.chat_template = (
+            "{% for one in messages %}{{ one['role'] + ': ' + one['content'] }}" + end + "{% endfor %}"
+            "{% if add_generation_prompt %}assistant: {% endif %}"
+        )
+        said = (Message("user", "what is it"), Message("assistant", "the thing"))
+        with pytest.raises(BadInput, match="melts the opening"):
+            completion_spans(made.model, said)
+        whole = made.tokenizer.apply_chat_template([one.to_dict() for one in said], tokenize=True, return_dict=False)
+        assert made.row(said) == whole and made.row(said, ended=False) == whole[:-1]
 
     def test_equal_rewards_cannot_be_normalised(self, model: Model) -> None:
         with pytest.raises(BadInput, match="standard deviation 0"):

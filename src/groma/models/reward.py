@@ -35,7 +35,7 @@ from groma.models.names import resolve
 from groma.models.quiet import quiet
 from groma.models.scalar import last_scalars, reads_last
 from groma.models.shared import lay
-from groma.models.template import completion_spans, text_spans
+from groma.models.template import completion_spans, encode, text_spans
 
 MEMBER = "member-"
 """What the folders of an ensemble's members begin with, inside its own."""
@@ -74,10 +74,13 @@ class RewardModel:
 
         ended: whether that turn came to its end; one that was cut off is read up to where it was cut.
         """
-        return self._cut(completion_spans(self.model, messages, whole=True), ended)
+        return self._cut(completion_spans(self.model, messages, whole=True, melts=True), ended)
 
     def row_of_text(self, prompt: str, completion: str, ended: bool = True) -> list[int]:
-        """The same for a prompt and its completion as plain text."""
+        """The same for a prompt and its completion as plain text, which may be empty: some policies end at once."""
+        if prompt and not completion:
+            end = self.model.end_id
+            return [*encode(self.model, prompt), *([end] if ended and end is not None else [])]
         return self._cut(text_spans(self.model, prompt, completion), ended)
 
     def _cut(self, spans: tuple[list[int], list[bool]], ended: bool) -> list[int]:

@@ -88,14 +88,15 @@ def encode_answers(
 
 
 def completion_spans(
-    model: Model, messages: Sequence[Message], learned_from: int = 0, *, whole: bool = False
+    model: Model, messages: Sequence[Message], learned_from: int = 0, *, whole: bool = False, melts: bool = False
 ) -> tuple[list[int], list[bool]]:
     """A dialogue for training: its ids, and for each token whether the assistant said it, the end of its turn included.
 
     Turns before message `learned_from` are the prompt, earlier turns of the assistant among them. A turn reaches from
     the end of the rendering before it (with its opening) to its end token. whole: also what the template writes behind
-    the last word of the assistant, which teaches nothing. BadInput where there is no assistant's turn to learn, or
-    where the template writes a turn in another way once others follow.
+    the last word of the assistant, which teaches nothing. melts: words may melt into the opening of their turn, as in
+    a dialogue that is only read; otherwise they may not. BadInput where there is no assistant's turn to learn, or where
+    the template writes a turn in another way once others follow.
     """
     turns = [number for number, one in enumerate(messages) if one.role == "assistant" and number >= learned_from]
     if not turns:
@@ -106,7 +107,8 @@ def completion_spans(
     coded = model.tokenizer(text, add_special_tokens=special, return_offsets_mapping=True)
     ids, offsets = list(coded["input_ids"]), coded["offset_mapping"]
     mask = [any(start < last and end > first for first, last in spans) for start, end in offsets]
-    _check_prompts(model, text, spans, ids, offsets)
+    if not melts:
+        _check_prompts(model, text, spans, ids, offsets)
     last = max((number for number, said in enumerate(mask) if said), default=-1)
     end = ids[last : last + 1]
     if model.end_id is not None and end != [model.end_id] and not set(end) & set(model.eos_ids):
