@@ -80,10 +80,18 @@ def measure(
     }  # fmt: skip
     if options.only and result.is_file():
         known = json.loads(result.read_text(encoding="utf-8"))
-        if (known["batches"], known["versions"]) != (found["batches"], found["versions"]):
+        if any(_comparable(known, name) != _comparable(found, name) for name in ("batches", "versions")):
             raise SystemExit("what is known was measured with other batches or versions: measure all of it again")
         kept = [one for one in known["ratios"] if one["ours"] not in options.only]
         found = {**known, "ratios": [*kept, *found["ratios"]], "again": [*known.get("again", []), found]}
     result.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     for row in found["ratios"]:
         print(f"{row['ours']} / {row['other']}, {row['what']}: {row['ratio']['median']:.2f} (aim {row['aim']:g})")
+
+
+def _comparable(found: Measured, name: str) -> Any:
+    """What has to be the same where some sides are measured again. A revision may be another one: keeping the first
+    figures makes one.
+    """
+    value = found[name]
+    return {key: one for key, one in value.items() if key != "revision"} if isinstance(value, dict) else value
