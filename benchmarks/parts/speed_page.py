@@ -176,6 +176,16 @@ def surveys(found: Found) -> list[str]:
     return lines
 
 
+def main_job(found: Found) -> list[str]:
+    return [
+        "## The main job",
+        "",
+        f"`groma run`, from the command to the page, start of the interpreter included: {found['seconds']:.0f} s for "
+        f"{', '.join(found['stages'])},",
+        f"each as three systems, and what carried over from model to system (aim: ≤ {found['target_seconds']}).",
+    ]
+
+
 PARTS: dict[str, Callable[[Found], list[str]]] = {
     "training": training,
     "reinforcement": reinforcement,
@@ -185,6 +195,7 @@ PARTS: dict[str, Callable[[Found], list[str]]] = {
     "loss_memory": loss_memory,
     "settings": settings,
     "survey_speed": surveys,
+    "main_job": main_job,
 }
 
 
