@@ -10,6 +10,7 @@ from groma.formats.messages import Message
 from groma.formats.requests import Failure
 from groma.formats.task import Task
 from groma.formats.transcript import Played, Transcript
+from groma.methods.comparisons import incomparable
 from groma.models.engine import LocalEngine
 from groma.play import play
 from groma.studies.lab import CHAT, Lab
@@ -82,11 +83,9 @@ def paired(replies: Iterable[tuple[Played, Played]]) -> list[Pair]:
     """The pairs of replies to a task that a rater can compare: both there, not empty, and different."""
     found = []
     for one, other in replies:
-        first, second = one.transcript, other.transcript
-        if first is None or second is None:
-            continue
-        if len({"", first.answer.strip(), second.answer.strip()}) == 3:
-            found.append(Pair(one.task, first, second))
+        if not incomparable(one, other):
+            assert one.transcript is not None and other.transcript is not None
+            found.append(Pair(one.task, one.transcript, other.transcript))
     return found
 
 
