@@ -8,13 +8,10 @@ Writes benchmarks/results/main_job.json. Six minutes on two quiet cores; beside 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
-from parts.machine import command, machine, versions
+from parts.machine import command, machine, timed, versions
 
 RESULT = Path(__file__).parent / "results" / "main_job.json"
 TARGET = 360
@@ -22,11 +19,8 @@ TARGET = 360
 
 def main() -> None:
     about = {"machine": machine(), "versions": versions(), "command": command(), "target_seconds": TARGET}
-    groma = Path(sys.executable).parent / "groma"
     with tempfile.TemporaryDirectory() as place:
-        began = time.perf_counter()
-        subprocess.run([str(groma), "run", "--out", f"{place}/run"], check=True, stdout=subprocess.DEVNULL)
-        taken = time.perf_counter() - began
+        taken = timed("run", "--out", f"{place}/run")
         manifest = json.loads(Path(f"{place}/run/manifest.json").read_text(encoding="utf-8"))
     told = {"seconds": round(taken, 1), "stages": [one["name"] for one in manifest["stages"]]}
     RESULT.write_text(json.dumps({**about, **told}, indent=1) + "\n", encoding="utf-8")

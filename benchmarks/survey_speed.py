@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-from parts.machine import command, machine, versions
+from parts.machine import command, machine, timed, versions
 
 RESULT = Path(__file__).parent / "results" / "survey_speed.json"
 SYSTEMS = "trivial,completion,chat,agent,critique@charter,self_consistency"
@@ -26,15 +23,7 @@ TARGETS = {"average and pessimistic": 180, "worst": 600}
 
 def survey(folder: Path, *options: str) -> dict[str, Any]:
     """Wall seconds of one survey, and how many episodes it played."""
-    groma = Path(sys.executable).parent / "groma"
-    began = time.perf_counter()
-    subprocess.run(
-        [str(groma), "survey", "vale", "--as", SYSTEMS, "--out", str(folder), *options],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    taken = time.perf_counter() - began
+    taken = timed("survey", "vale", "--as", SYSTEMS, "--out", str(folder), *options)
     episodes = sum(len(one.read_bytes().splitlines()) for one in (folder / "transcripts").glob("*.jsonl"))
     return {"seconds": round(taken, 1), "episodes": episodes, "options": list(options)}
 

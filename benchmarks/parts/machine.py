@@ -1,4 +1,6 @@
-"""What stands beside every measured time: the machine, the versions, the command; and how times are summed up."""
+"""What stands beside every measured time: the machine, the versions, the command; how a command of ours is timed, and
+how times are summed up.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -48,6 +51,14 @@ def _revision() -> str:
 def command() -> str:
     """How this process was started; of a path only its last part, which says what it was."""
     return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *(Path(one).name for one in sys.argv[1:])])
+
+
+def timed(*given: str) -> float:
+    """Wall seconds of `groma` with these arguments, start of the interpreter included. What it says is not shown."""
+    began = time.perf_counter()
+    groma = str(Path(sys.executable).parent / "groma")
+    subprocess.run([groma, *given], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - began
 
 
 def spread(values: Sequence[float]) -> dict[str, float | int]:

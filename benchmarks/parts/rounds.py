@@ -80,7 +80,7 @@ def measure(
     }  # fmt: skip
     if options.only and result.is_file():
         known = json.loads(result.read_text(encoding="utf-8"))
-        if any(_comparable(known, name) != _comparable(found, name) for name in ("batches", "versions")):
+        if _settings(known) != _settings(found):
             raise SystemExit("what is known was measured with other batches or versions: measure all of it again")
         kept = [one for one in known["ratios"] if one["ours"] not in options.only]
         found = {**known, "ratios": [*kept, *found["ratios"]], "again": [*known.get("again", []), found]}
@@ -89,9 +89,8 @@ def measure(
         print(f"{row['ours']} / {row['other']}, {row['what']}: {row['ratio']['median']:.2f} (aim {row['aim']:g})")
 
 
-def _comparable(found: Measured, name: str) -> Any:
-    """What has to be the same where some sides are measured again. A revision may be another one: keeping the first
-    figures makes one.
+def _settings(found: Measured) -> tuple[int, Measured]:
+    """What has to be the same where some sides are measured again. The revision need not be: to commit the first
+    figures makes another one.
     """
-    value = found[name]
-    return {key: one for key, one in value.items() if key != "revision"} if isinstance(value, dict) else value
+    return found["batches"], {name: one for name, one in found["versions"].items() if name != "revision"}
