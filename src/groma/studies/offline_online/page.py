@@ -133,7 +133,7 @@ def _against_kl(first: Results, what: str, of: str) -> Chart:
     shares = ", ".join(f"{share:.0%}" for share in row["shares"])
     caption = (
         f"Lines: a method from the start through {shares} of its training, on {first['start'][what]['n']} held-out "
-        "tasks, joined in the order of KL, which may fall again in training; bars: 95 % at its end. Points: "
+        "tasks, joined in that order, in which KL may fall again; bars: 95 % at its end. Points: "
         f"best-of-n from the start, n = {best['n'][0]} to {best['n'][-1]}, on {best['points'][0][what]['n']} of the "
         f"tasks, KL by its formula, an upper bound.{of}"
     )
